@@ -1,0 +1,28 @@
+"""The command line: parse, call, print. One file a command group."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ..errors import InputError, SensoriumError
+
+app = typer.Typer(
+    name="sensorium",
+    help="The Sensorium benchmarks as a service: simulate, ingest, sweep, export, ensemble, score, submit, serve.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run a command; exit with 0, 1 (your input), 2 (usage), 3 (ours) or 130 (interrupted)."""
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except SensoriumError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, InputError) else 3)

@@ -1,0 +1,25 @@
+"""The one place where Ray is started."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+
+def connect(address: str | None = None) -> None:
+    """Join the cluster at `address` (`auto`, `ray://host:10001`), or start a small one on this machine.
+
+    Does nothing when this process is connected already. A local cluster keeps its object store small, since
+    trials travel by reference to the frame store, not through it.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        return
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address is None and "RAY_ADDRESS" not in os.environ:
+        ray.init(include_dashboard=False, object_store_memory=400 * 1024**2, **quiet)
+    else:
+        ray.init(address=address or "auto", **quiet)

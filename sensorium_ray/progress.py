@@ -1,0 +1,74 @@
+"""Progress with a remaining-time estimate on stderr: a bar on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """Yield `items` while showing how many of `total` are done and how long the rest will take."""
+    progress = ProgressLine(total, label)
+    with progress:
+        for item in items:
+            yield item
+            progress.advance()
+
+
+class ProgressLine:
+    """The same for work that reports in steps of its own: `with ProgressLine(100, 'training') as line`."""
+
+    def __init__(self, total: float, label: str) -> None:
+        self._total = total
+        self._label = label
+        self._done = 0.0
+        self._started = self._spoken = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> ProgressLine:
+        if sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(self._label, total=self._total)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif kind is None:
+            self._say(f"done in {_clock(time.monotonic() - self._started)}")
+
+    def advance(self, steps: float = 1, note: str = "") -> None:
+        """Count `steps` more as done; `note` follows the label."""
+        self._done += steps
+        if self._bar is not None:
+            self._bar.update(self._task, advance=steps, description=f"{self._label} {note}".rstrip())
+        elif time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
+            left = (time.monotonic() - self._started) * (self._total / max(self._done, 1e-9) - 1)
+            self._say(f"{self._done:g}/{self._total:g}, about {_clock(left)} left {note}".rstrip())
+
+    def _say(self, text: str) -> None:
+        self._spoken = time.monotonic()
+        print(f"{self._label}: {text}", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    return f"{minutes}:{rest:02d}"
