@@ -1,0 +1,161 @@
+"""Export: a training checkpoint becomes a bundle, checked against torch on real clips before it is kept."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from ..data.clip import Clip
+from ..data.store import FrameStore
+from ..data.windows import predict_clip
+from ..errors import DataError, ExportError
+from ..models.encoder import Encoder
+from ..models.population import Population
+from ..storage import atomic_path, require_new
+from ..training.checkpoint import Checkpoint
+from ..training.inference import torch_run
+from ..version import package_version
+from .manifest import ONNX, WEIGHTS, Manifest, MouseEntry, Parity, Window, checksums
+from .predictor import load_predictor
+
+TOLERANCE = 1e-4
+"""Largest |exported - torch| that is accepted, in units of the largest |torch| answer."""
+
+_PARITY_LENGTHS = (1, 40, 131)
+"""Lengths of the clips of the check: one frame, less than a chunk, more than a chunk."""
+
+
+def export(checkpoint: Path, out: Path, store: Path | None = None, name: str | None = None) -> Manifest:
+    """Write a bundle and compare it with the torch network.
+
+    Parameters
+    ----------
+    checkpoint : folder that training left.
+    out : the bundle to write; must not exist.
+    store : frame store whose oracle clips the check runs on; None: the one that the model was trained on.
+    name : the bundle's name; None: the folder's.
+
+    Raises
+    ------
+    ExportError : the exported graph does not answer as the network does; nothing is written.
+    """
+    require_new(out)
+    saved = Checkpoint.read(checkpoint)
+    encoder = saved.encoder().eval()
+    population = saved.population
+    frames = FrameStore.open(store or Path(saved.provenance["store"]))
+    clips = _parity_clips(frames, population)
+    with atomic_path(out) as folder:
+        folder.mkdir()
+        write_onnx(encoder, next(iter(clips.values()))[1], folder / ONNX)
+        save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, folder / WEIGHTS)
+        manifest = Manifest(
+            kind="model",
+            name=name or out.name,
+            architecture=saved.architecture,
+            config=saved.config,
+            mice=tuple(MouseEntry(name=m.name, unit_ids=tuple(map(int, m.unit_ids))) for m in population.mice),
+            frame_shape=next(iter(clips.values()))[1].video.shape[1:],
+            receptive_field=encoder.receptive_field,
+            window=Window(
+                frames=encoder.window.frames, stride=encoder.window.stride, hop=encoder.window.hop
+            )
+            if encoder.window
+            else None,
+            files=checksums(folder),
+            provenance={**saved.provenance, "exported_by": package_version()},
+        )
+        manifest.write(folder)
+        manifest = manifest.model_copy(update={"parity": _measure_parity(encoder, population, folder, clips)})
+        manifest.write(folder)
+    return manifest
+
+
+def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
+    """Export the graph with batch, frames and neurons left open.
+
+    Raises
+    ------
+    ExportError : the graph froze the number of frames.
+    """
+    batch, time, count = (torch.export.Dim.DYNAMIC for _ in range(3))
+    reach = slice(0, 24)
+    inputs = {
+        "video": torch.from_numpy(np.stack([example.video[reach]] * 2)),
+        "behavior": torch.from_numpy(np.stack([example.behavior[:, reach]] * 2)),
+        "pupil_center": torch.from_numpy(np.stack([example.pupil_center[:, reach]] * 2)),
+        "mouse": torch.zeros(2, dtype=torch.int64),
+        "neurons": torch.arange(3),
+    }
+    shapes = {
+        "video": {0: batch, 1: time},
+        "behavior": {0: batch, 2: time},
+        "pupil_center": {0: batch, 2: time},
+        "mouse": {0: batch},
+        "neurons": {0: count},
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            encoder,
+            kwargs=inputs,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=list(inputs),
+            output_names=["responses"],
+            verbose=False,
+        )
+    assert program is not None
+    program.save(path, external_data=False)
+    for value in (*program.model.graph.inputs, *program.model.graph.outputs):
+        time_axis = {"video": 1, "behavior": 2, "pupil_center": 2, "responses": 2}.get(value.name)
+        if time_axis is not None and isinstance(value.shape[time_axis], int):
+            raise ExportError(f"the graph froze '{value.name}' to {value.shape[time_axis]} frames", str(path))
+
+
+def _parity_clips(store: FrameStore, population: Population) -> dict[str, tuple[str, Clip]]:
+    """One oracle clip of each mouse, by mouse; with the trial's name."""
+    clips = {}
+    for mouse in population.mice:
+        data = store[mouse.name]
+        trials = data.select("oracle") or data.select("train")
+        if not trials:
+            raise DataError("has no oracle or training trial to check the export on", mouse.name)
+        clips[mouse.name] = (f"{mouse.name}/{trials[0].trial}", data.clip(trials[0].trial))
+    return clips
+
+
+def _measure_parity(
+    encoder: Encoder, population: Population, bundle: Path, clips: dict[str, tuple[str, Clip]]
+) -> Parity:
+    """Largest relative difference between the exported graph and torch, over mice and lengths."""
+    predictor = load_predictor(bundle)
+    worst, lengths = 0.0, set()
+    for mouse, (_, whole) in clips.items():
+        for length in (*_PARITY_LENGTHS, whole.frames):
+            clip = _first(whole, length)
+            lengths.add(clip.frames)
+            expected = predict_clip(
+                torch_run(encoder, population, mouse), clip, encoder.receptive_field, encoder.window
+            )
+            error = np.abs(predictor.predict(clip, mouse) - expected).max() / max(np.abs(expected).max(), 1e-12)
+            worst = max(worst, float(error))
+    if not worst <= TOLERANCE:
+        raise ExportError(
+            f"the exported graph differs from torch by {worst:.2g} of the largest answer (at most {TOLERANCE:g} is accepted)",
+            str(bundle),
+        )
+    return Parity(
+        max_error=worst,
+        tolerance=TOLERANCE,
+        clips=tuple(name for name, _ in clips.values()),
+        lengths=tuple(sorted(lengths)),
+    )
+
+
+def _first(clip: Clip, frames: int) -> Clip:
+    return Clip(clip.video[:frames], clip.behavior[:, :frames], clip.pupil_center[:, :frames], clip.rate)

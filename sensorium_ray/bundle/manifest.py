@@ -1,0 +1,151 @@
+"""A bundle's manifest: what the model is, what it takes, what it was made from, and the checksums of its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..benchmark import FRAME_RATE
+from ..data.windows import WindowSpec
+from ..errors import BundleError
+from ..storage import sha256
+
+MANIFEST = "manifest.json"
+ONNX = "model.onnx"
+WEIGHTS = "weights.safetensors"
+MEMBERS = "members"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MouseEntry(_Part):
+    """A mouse that the model answers for; its neurons in the order of its answers."""
+
+    name: str
+    unit_ids: tuple[int, ...]
+
+
+class Window(_Part):
+    """How a clip is cut into windows; see `data.windows.WindowSpec`."""
+
+    frames: int
+    stride: int
+    hop: int
+
+    def spec(self) -> WindowSpec:
+        """The same as the data's type."""
+        return WindowSpec(self.frames, self.stride, self.hop)
+
+
+class Parity(_Part):
+    """How close the exported graph is to the torch network, measured on real clips when it was exported.
+
+    `max_error` is the largest |exported - torch| over all clips, mice and lengths, in units of the largest
+    |torch| answer; `lengths` are the numbers of frames that it was asked with.
+    """
+
+    max_error: float
+    tolerance: float
+    clips: tuple[str, ...]
+    lengths: tuple[int, ...]
+
+
+class Member(_Part):
+    """A member of an ensemble: the bundle `members/<name>` and its weight."""
+
+    name: str
+    weight: float
+
+
+class Manifest(_Part):
+    """Everything that a user of a bundle must know; nothing needs a second file to be understood."""
+
+    format: Literal[1] = 1
+    kind: Literal["model", "ensemble"]
+    name: str
+    architecture: str
+    config: dict[str, Any]
+    mice: tuple[MouseEntry, ...]
+    frame_shape: tuple[int, int]
+    rate: float = FRAME_RATE
+    behavior_channels: int = 2
+    receptive_field: int = 1
+    window: Window | None = None
+    parity: Parity | None = None
+    members: tuple[Member, ...] = ()
+    files: dict[str, str]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def read(cls, bundle: Path) -> Manifest:
+        """Read a bundle's manifest.
+
+        Raises
+        ------
+        BundleError : there is none, or it is not one of format 1.
+        """
+        path = bundle / MANIFEST
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            mend = "name a folder that `sensorium export` or `sensorium ensemble` wrote"
+            raise BundleError("is not a bundle: it has no manifest.json", str(bundle), mend) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise BundleError(f"{field}: {first['msg']}", str(path), "export the bundle again") from error
+
+    def write(self, bundle: Path) -> None:
+        """Write into a bundle that is being made."""
+        (bundle / MANIFEST).write_text(self.model_dump_json(indent=1) + "\n")
+
+    def verify(self, bundle: Path) -> None:
+        """Compare every file with its checksum.
+
+        Raises
+        ------
+        BundleError : a file is missing or differs.
+        """
+        for name, expected in self.files.items():
+            path = bundle / name
+            if not path.is_file():
+                raise BundleError("file is missing", str(path), "copy or export the bundle again")
+            if sha256(path) != expected:
+                raise BundleError("differs from the manifest's checksum", str(path), "copy or export the bundle again")
+
+
+def bundle_checksum(bundle: Path) -> str:
+    """Checksum that names a bundle in results: its manifest's, which holds the checksums of all its files."""
+    return sha256(bundle / MANIFEST)
+
+
+def checksums(bundle: Path) -> dict[str, str]:
+    """Relative path and SHA-256 of every file in a bundle that is being made."""
+    return {
+        str(path.relative_to(bundle)): sha256(path)
+        for path in sorted(bundle.rglob("*"))
+        if path.is_file() and path != bundle / MANIFEST
+    }
+
+
+def find_bundles(folder: Path) -> dict[str, Path]:
+    """Bundles directly in a folder, or the folder itself if it is one, by their manifests' names.
+
+    Raises
+    ------
+    BundleError : there is none, or two share a name.
+    """
+    paths = [folder] if (folder / MANIFEST).is_file() else sorted(p.parent for p in folder.glob(f"*/{MANIFEST}"))
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = Manifest.read(path).name
+        if name in found:
+            raise BundleError(f"is named '{name}' like {found[name]}", str(path), "export one of them under another name")
+        found[name] = path
+    if not found:
+        raise BundleError("holds no bundle", str(folder), "make one with `sensorium export`")
+    return found

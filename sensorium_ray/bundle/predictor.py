@@ -1,0 +1,159 @@
+"""The one verb that everything shares: a bundle and a clip in, responses out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime as ort
+
+from ..data.clip import Clip
+from ..data.windows import predict_clip
+from ..errors import BundleError, DataError
+from .manifest import MEMBERS, ONNX, Manifest
+
+
+class Predictor(Protocol):
+    """What takes a clip and answers; a model and an ensemble alike."""
+
+    manifest: Manifest
+
+    @property
+    def mice(self) -> list[str]:
+        """Names of the mice that it answers for."""
+
+    def neurons(self, mouse: str) -> int:
+        """Number of a mouse's neurons."""
+
+    def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
+        """Responses to every frame.
+
+        Parameters
+        ----------
+        clip : video and behaviour as recorded, of any length.
+        mouse : one of `mice`.
+        neurons : (n,) int, indices into the mouse's neurons; None: all.
+
+        Returns
+        -------
+        (n, frames) float32, deconvolved calcium, arbitrary units, not negative.
+
+        Raises
+        ------
+        DataError : the mouse is unknown, or the clip is not of the model's frame shape and channels.
+        """
+
+
+def load_predictor(bundle: Path, threads: int = 0) -> Predictor:
+    """Open a bundle after comparing its files with their checksums.
+
+    Parameters
+    ----------
+    threads : threads of onnxruntime for one answer; 0: all cores.
+
+    Raises
+    ------
+    BundleError : the bundle is damaged or of an unknown format.
+    """
+    manifest = Manifest.read(bundle)
+    manifest.verify(bundle)
+    if manifest.kind == "model":
+        return ModelPredictor(bundle, manifest, threads)
+    members = {
+        member.name: load_predictor(bundle / MEMBERS / member.name, threads) for member in manifest.members
+    }
+    return EnsemblePredictor(manifest, members)
+
+
+class _Described:
+    """What the manifest alone answers."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._sizes = {mouse.name: len(mouse.unit_ids) for mouse in manifest.mice}
+
+    @property
+    def mice(self) -> list[str]:
+        """Names of the mice that it answers for."""
+        return list(self._sizes)
+
+    def neurons(self, mouse: str) -> int:
+        """Number of a mouse's neurons."""
+        if mouse not in self._sizes:
+            raise DataError(f"knows no mouse '{mouse}'", self.manifest.name, "known: " + ", ".join(self._sizes))
+        return self._sizes[mouse]
+
+    def _check(self, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
+        size = self.neurons(mouse)
+        if clip.video.shape[1:] != self.manifest.frame_shape:
+            expected = "×".join(map(str, self.manifest.frame_shape))
+            raise DataError(f"frames are {clip.video.shape[1]}×{clip.video.shape[2]}", "video", f"this model takes {expected}")
+        for name, channels in (("behavior", self.manifest.behavior_channels), ("pupil_center", 2)):
+            given = getattr(clip, name).shape[0]
+            if given != channels:
+                raise DataError(f"has {given} channels", name, f"this model takes {channels}")
+        if neurons is None:
+            return np.arange(size)
+        if neurons.ndim != 1 or (len(neurons) and not (0 <= neurons.min() and neurons.max() < size)):
+            raise DataError("are not indices of this mouse's neurons", "neurons", f"give whole numbers from 0 to {size - 1}")
+        return neurons
+
+
+class ModelPredictor(_Described):
+    """An exported network in onnxruntime."""
+
+    def __init__(self, bundle: Path, manifest: Manifest, threads: int) -> None:
+        super().__init__(manifest)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(bundle / ONNX, options, providers=ort.get_available_providers())
+        except Exception as error:  # onnxruntime's own errors share no base class
+            raise BundleError(f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again") from error
+        self._window = manifest.window.spec() if manifest.window else None
+
+    def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
+        """Responses to every frame; see `Predictor.predict`."""
+        chosen = self._check(clip, mouse, neurons)
+        place = self.mice.index(mouse)
+        numbered = (chosen + sum(list(self._sizes.values())[:place])).astype(np.int64)
+
+        def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray) -> np.ndarray:
+            feeds = {
+                "video": video,
+                "behavior": behavior,
+                "pupil_center": pupil_center,
+                "mouse": np.full(len(video), place, np.int64),
+                "neurons": numbered,
+            }
+            answer = self._session.run(["responses"], feeds)[0]
+            if answer.shape != (len(video), len(numbered), video.shape[1]):
+                raise BundleError(f"answered {answer.shape} to {video.shape[1]} frames", self.manifest.name, "export it again")
+            return answer
+
+        return predict_clip(run, clip, self.manifest.receptive_field, self._window)
+
+
+class EnsemblePredictor(_Described):
+    """The weighted mean of its members' answers."""
+
+    def __init__(self, manifest: Manifest, members: Mapping[str, Predictor]) -> None:
+        super().__init__(manifest)
+        self.members = members
+
+    def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
+        """Responses to every frame; see `Predictor.predict`."""
+        self._check(clip, mouse, neurons)
+        return self.combine(self.member_predictions(clip, mouse, neurons))
+
+    def member_predictions(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Each member's answer by its name."""
+        return {name: member.predict(clip, mouse, neurons) for name, member in self.members.items()}
+
+    def combine(self, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Weighted mean of the members' answers, accumulated in float64."""
+        total = sum(member.weight * predictions[member.name].astype(np.float64) for member in self.manifest.members)
+        return np.asarray(total, np.float32)

@@ -1,0 +1,111 @@
+"""The withheld truth that lies beside simulated mice: families, recorded responses, expected responses."""
+
+from __future__ import annotations
+
+import csv
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .npy import read_npy, valid_frames
+
+_MEND = "run `sensorium simulate` again"
+
+
+class Truth:
+    """What the organisers keep: `DIR/truth`.
+
+    Build it with `Truth.open`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> Truth:
+        """Open the truth beside the mice in `path`, or the truth folder itself.
+
+        Raises
+        ------
+        DataError : there is none, or it is unfinished.
+        """
+        path = Path(path)
+        folder = path if (path / "truth.json").is_file() else path / "truth"
+        if not folder.is_dir():
+            raise DataError("has no truth folder", str(path), "only simulated mice have one")
+        if not (folder / "truth.json").is_file():
+            raise DataError("is unfinished: truth.json is missing", str(folder), _MEND)
+        return cls(folder)
+
+    @cached_property
+    def mice(self) -> list[str]:
+        """Names of the mice, sorted."""
+        return sorted(file.parent.name for file in self.path.glob("*/trials.csv"))
+
+    def family(self, mouse: str, trial: int) -> str:
+        """Stimulus family of a trial, one of `benchmark.FAMILIES`.
+
+        Raises
+        ------
+        DataError : the mouse or the trial is unknown.
+        """
+        families = self._families(mouse)
+        if trial not in families:
+            raise DataError(f"has no trial {trial}", str(self.path / mouse / "trials.csv"), _MEND)
+        return families[trial]
+
+    def responses(self, mouse: str, trial: int) -> np.ndarray:
+        """Withheld recorded responses of a test trial.
+
+        Returns
+        -------
+        (neurons, frames) float32, valid frames only.
+
+        Raises
+        ------
+        DataError : there are none for this trial, or the file is at fault.
+        """
+        return self._read(mouse, trial, "responses")
+
+    def rates(self, mouse: str, trial: int) -> np.ndarray:
+        """Expected responses, the mean over endless repeats with the same behaviour.
+
+        Returns
+        -------
+        (neurons, frames) float32, valid frames only.
+
+        Raises
+        ------
+        DataError : there are none for this trial, or the file is at fault.
+        """
+        return self._read(mouse, trial, "rates")
+
+    def has_responses(self, mouse: str, trial: int) -> bool:
+        """Whether recorded responses of the trial are kept here."""
+        return self._file(mouse, trial, "responses").is_file()
+
+    def has_rates(self, mouse: str, trial: int) -> bool:
+        """Whether expected responses of the trial are kept here."""
+        return self._file(mouse, trial, "rates").is_file()
+
+    def _file(self, mouse: str, trial: int, kind: str) -> Path:
+        return self.path / mouse / kind / f"{trial}.npy"
+
+    def _read(self, mouse: str, trial: int, kind: str) -> np.ndarray:
+        path = self._file(mouse, trial, kind)
+        array = read_npy(path)
+        if array.ndim != 2 or array.dtype.kind != "f":
+            raise DataError(f"has shape {array.shape} and dtype {array.dtype}", str(path), _MEND)
+        return array[:, : valid_frames(array, path)].astype(np.float32)
+
+    def _families(self, mouse: str) -> dict[int, str]:
+        if mouse not in self.mice:
+            raise DataError(f"knows no mouse '{mouse}'", str(self.path), f"known are {', '.join(self.mice)}")
+        path = self.path / mouse / "trials.csv"
+        try:
+            with path.open(newline="") as file:
+                return {int(row["trial"]): row["family"] for row in csv.DictReader(file)}
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError("is not a table of trial,tier,family,video", str(path), _MEND) from error

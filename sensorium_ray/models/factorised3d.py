@@ -1,0 +1,64 @@
+"""Factorised 3D convolution with Gaussian readout: the Sensorium 2023 starter kit's baseline (arXiv 2305.19654)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from .encoder import Encoder, Normalisation
+from .layers import FactorisedConv, stack_planes
+from .population import Population
+from .readouts import GaussianReadout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Widths and kernels, one entry a layer; the defaults are the published network."""
+
+    channels: tuple[int, ...] = (32, 64, 128)
+    spatial_kernels: tuple[int, ...] = (11, 5, 5)
+    temporal_kernels: tuple[int, ...] = (11, 5, 5)
+    batch_norm_momentum: float = 0.7
+    normalisation: Normalisation = "pooled"
+
+    def __post_init__(self) -> None:
+        if not len(self.channels) == len(self.spatial_kernels) == len(self.temporal_kernels) > 0:
+            raise ConfigError(
+                "channels, spatial_kernels and temporal_kernels differ in length", "factorised3d", "give one entry a layer"
+            )
+
+
+class FactorisedCore(nn.Module):
+    """Layers of spatial convolution, temporal convolution, batch normalisation and ELU; no padding."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        widths = (3, *config.channels)
+        self.convs = nn.ModuleList(
+            FactorisedConv(*sizes)
+            for sizes in zip(widths[:-1], widths[1:], config.spatial_kernels, config.temporal_kernels, strict=True)
+        )
+        self.norms = nn.ModuleList(
+            nn.BatchNorm3d(width, momentum=config.batch_norm_momentum) for width in config.channels
+        )
+
+    def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor) -> Tensor:
+        """(batch, frames, height, width), … -> (batch, channels, frames - receptive_field + 1, h, w)."""
+        features = stack_planes(video, behavior)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            features = F.elu(norm(conv(features)))
+        return features
+
+
+def build(config: Config, population: Population) -> Encoder:
+    """Factorised core and Gaussian readout with shifter."""
+    return Encoder(
+        population,
+        FactorisedCore(config),
+        GaussianReadout(population, config.channels[-1]),
+        config.normalisation,
+        receptive_field=1 + sum(kernel - 1 for kernel in config.temporal_kernels),
+    )

@@ -1,0 +1,129 @@
+"""Layers that architectures share. Axes: (batch, channels, frames, height, width) unless said otherwise."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def stack_planes(video: Tensor, *planes: Tensor) -> Tensor:
+    """Video and behaviour as channels: each behaviour channel becomes a constant plane.
+
+    Parameters
+    ----------
+    video : (batch, frames, height, width).
+    planes : (batch, channels, frames) each.
+
+    Returns
+    -------
+    (batch, 1 + channels, frames, height, width).
+    """
+    height, width = video.shape[2:]
+    spread = [plane[..., None, None].expand(-1, -1, -1, height, width) for plane in planes]
+    return torch.cat([video[:, None], *spread], dim=1)
+
+
+def spatial_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
+    """Apply a (1, k, k) convolution frame by frame as a 2D one, which CPUs run several times faster."""
+    batch, channels, frames, height, width = inputs.shape
+    flat = inputs.transpose(1, 2).reshape(batch * frames, channels, height, width)
+    out = F.conv2d(flat, conv.weight[:, :, 0], conv.bias, conv.stride[1:], conv.padding[1:], groups=conv.groups)
+    return out.reshape(batch, frames, *out.shape[1:]).transpose(1, 2)
+
+
+def temporal_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
+    """Apply a (k, 1, 1) convolution over time as a 2D one with all pixels on the second axis."""
+    batch, channels, frames, height, width = inputs.shape
+    flat = inputs.reshape(batch, channels, frames, height * width)
+    out = F.conv2d(flat, conv.weight[..., 0], conv.bias, padding=(conv.padding[0], 0), groups=conv.groups)
+    return out.reshape(*out.shape[:3], height, width)
+
+
+class FactorisedConv(nn.Module):
+    """Spatial, then temporal convolution, both without padding; time loses `temporal - 1` frames at the front."""
+
+    def __init__(self, inputs: int, outputs: int, spatial: int, temporal: int) -> None:
+        super().__init__()
+        self.spatial = nn.Conv3d(inputs, outputs, (1, spatial, spatial))
+        self.temporal = nn.Conv3d(outputs, outputs, (temporal, 1, 1))
+        for conv in (self.spatial, self.temporal):
+            nn.init.xavier_normal_(conv.weight)
+            assert conv.bias is not None
+            nn.init.zeros_(conv.bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, inputs, frames, h, w) -> (batch, outputs, frames - temporal + 1, h - spatial + 1, w - spatial + 1)."""
+        return temporal_conv(spatial_conv(inputs, self.spatial), self.temporal)
+
+
+class PositionalEncoding(nn.Module):
+    """Sines and cosines of time, height and width, added to the features.
+
+    The table is computed in `forward`: a table kept in a buffer would freeze an exported graph to one length.
+    """
+
+    inverse_frequency: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        per_axis = 2 * math.ceil(channels / 6)
+        per_axis += per_axis % 2
+        self.register_buffer("inverse_frequency", 10000.0 ** (-torch.arange(0, per_axis, 2).float() / per_axis))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Same shape."""
+        frames, height, width = inputs.shape[2:]
+        time, rows, columns = (self._waves(n, inputs.device) for n in (frames, height, width))
+        table = torch.cat(
+            [
+                time[:, :, None, None].expand(-1, -1, height, width),
+                rows[:, None, :, None].expand(-1, frames, -1, width),
+                columns[:, None, None, :].expand(-1, frames, height, -1),
+            ]
+        )
+        return inputs + table[: self.channels]
+
+    def _waves(self, positions: int, device: torch.device) -> Tensor:
+        phase = self.inverse_frequency[:, None] * torch.arange(positions, device=device, dtype=torch.float32)
+        return torch.cat([phase.sin(), phase.cos()])
+
+
+class SqueezeExcite(nn.Module):
+    """Gate channels by a small network of their means over time and space (Hu et al. 2018)."""
+
+    def __init__(self, channels: int, reduce_ratio: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // reduce_ratio)
+        self.reduce = nn.Linear(channels, hidden)
+        self.expand = nn.Linear(hidden, channels)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Same shape."""
+        gate = torch.sigmoid(self.expand(F.silu(self.reduce(inputs.mean(dim=(2, 3, 4))))))
+        return inputs * gate[:, :, None, None, None]
+
+
+class DropPath(nn.Module):
+    """Drop a residual branch for whole samples in training, rescaling the rest (Huang et al. 2016)."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Same shape."""
+        if not self.training or self.probability == 0:
+            return inputs
+        keep = 1 - self.probability
+        mask = torch.rand(inputs.shape[0], *[1] * (inputs.ndim - 1), device=inputs.device) < keep
+        return inputs * mask / keep
+
+
+def tile_channels(inputs: Tensor, channels: int) -> Tensor:
+    """Repeat the channels cyclically (c0, c1, …, c0, …) up to a width, or cut them to it."""
+    repeats = math.ceil(channels / inputs.shape[1])
+    return torch.cat([inputs] * repeats, dim=1)[:, :channels] if repeats > 1 else inputs[:, :channels]

@@ -1,0 +1,50 @@
+"""Linear-nonlinear baseline: one space-time filter a neuron, then a pointwise nonlinearity.
+
+The filters are factorised and shared: a linear convolutional core, of which each neuron reads one point, as
+in the starter kits' LN baseline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from .encoder import Encoder, Normalisation
+from .layers import FactorisedConv, stack_planes
+from .population import Population
+from .readouts import GaussianReadout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Sizes of the filter bank; kernels in pixels and frames."""
+
+    channels: int = 32
+    spatial_kernel: int = 15
+    temporal_kernel: int = 15
+    normalisation: Normalisation = "pooled"
+
+
+class LinearCore(nn.Module):
+    """Factorised space-time filters with batch normalisation and nothing nonlinear."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.conv = FactorisedConv(3, config.channels, config.spatial_kernel, config.temporal_kernel)
+        self.norm = nn.BatchNorm3d(config.channels)
+
+    def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor) -> Tensor:
+        """(batch, frames, height, width), … -> (batch, channels, frames - temporal_kernel + 1, h, w)."""
+        return self.norm(self.conv(stack_planes(video, behavior)))
+
+
+def build(config: Config, population: Population) -> Encoder:
+    """Linear core and Gaussian readout with shifter."""
+    return Encoder(
+        population,
+        LinearCore(config),
+        GaussianReadout(population, config.channels),
+        config.normalisation,
+        receptive_field=config.temporal_kernel,
+    )

@@ -1,0 +1,95 @@
+"""The mice that a model answers for, and what it must know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import accumulate
+
+import numpy as np
+
+from ..data.store import FrameStore, Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class MouseSpec:
+    """What a model must know of one mouse.
+
+    Parameters
+    ----------
+    name : the mouse folder's name.
+    unit_ids : (neurons,) int64.
+    coordinates : (neurons, 3) float32, position in the tissue, micrometres.
+    statistics : means and standard deviations of the training trials.
+    """
+
+    name: str
+    unit_ids: np.ndarray
+    coordinates: np.ndarray
+    statistics: Statistics
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return len(self.unit_ids)
+
+
+class Population:
+    """Several mice in a fixed order; their neurons are numbered through, mouse after mouse."""
+
+    def __init__(self, mice: Sequence[MouseSpec]) -> None:
+        self.mice = tuple(mice)
+        self.offsets = (0, *accumulate(mouse.neurons for mouse in self.mice))
+
+    @classmethod
+    def from_store(cls, store: FrameStore) -> Population:
+        """Every mouse of a frame store."""
+        return cls(
+            [
+                MouseSpec(name, store[name].unit_ids, store[name].coordinates, store[name].statistics)
+                for name in store.mice
+            ]
+        )
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons of all mice together."""
+        return self.offsets[-1]
+
+    def index(self, mouse: str) -> int:
+        """Place of a mouse in the order."""
+        return [spec.name for spec in self.mice].index(mouse)
+
+    def neuron_range(self, mouse: str) -> range:
+        """The mouse's neurons in the numbering that runs through all mice."""
+        place = self.index(mouse)
+        return range(self.offsets[place], self.offsets[place + 1])
+
+    def statistic(self, name: str) -> np.ndarray:
+        """One field of every mouse's statistics, stacked: (mice, …) float32."""
+        return np.stack([np.asarray(getattr(mouse.statistics, name), np.float32) for mouse in self.mice])
+
+    def neuron_statistic(self, name: str) -> np.ndarray:
+        """One field per neuron, all mice joined: (neurons of all mice,) float32."""
+        return np.concatenate([getattr(mouse.statistics, name) for mouse in self.mice]).astype(np.float32)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Flatten into named arrays, for a checkpoint; the inverse of `from_arrays`."""
+        arrays: dict[str, np.ndarray] = {"names": np.array([mouse.name for mouse in self.mice])}
+        for place, mouse in enumerate(self.mice):
+            arrays[f"{place}/unit_ids"] = mouse.unit_ids
+            arrays[f"{place}/coordinates"] = mouse.coordinates
+            for field in fields(Statistics):
+                arrays[f"{place}/{field.name}"] = np.asarray(getattr(mouse.statistics, field.name))
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Population:
+        """Rebuild from `to_arrays`."""
+        mice = []
+        for place, name in enumerate(arrays["names"]):
+            statistics = Statistics(**{f.name: arrays[f"{place}/{f.name}"] for f in fields(Statistics)})
+            mice.append(
+                MouseSpec(str(name), arrays[f"{place}/unit_ids"], arrays[f"{place}/coordinates"], statistics)
+            )
+        return cls(mice)

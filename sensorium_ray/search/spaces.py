@@ -1,0 +1,37 @@
+"""Search spaces are found by the names of their files in `tune_spaces`, like architectures."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ..errors import ConfigError
+from ..models import find
+
+Size = Literal["full", "demo", "published"]
+
+_VARIABLES: dict[Size, str] = {"full": "SPACE", "demo": "DEMO", "published": "PUBLISHED"}
+
+
+def space(architecture: str, size: Size = "full") -> dict[str, dict[str, Any]]:
+    """What to search for an architecture: distributions by 'model' and 'training' setting.
+
+    Parameters
+    ----------
+    size : 'full', 'demo' (small enough for two cores) or 'published' (the paper's point alone).
+
+    Raises
+    ------
+    ConfigError : the architecture, its space or that size of it does not exist.
+    """
+    find.architecture(architecture)
+    if importlib.util.find_spec(f"tune_spaces.{architecture}") is None:
+        raise ConfigError(f"there is no tune_spaces/{architecture}.py", architecture, "write one beside the others")
+    found = getattr(importlib.import_module(f"tune_spaces.{architecture}"), _VARIABLES[size], None)
+    if not isinstance(found, Mapping) or set(found) != {"model", "training"}:
+        raise ConfigError(
+            f"has no {_VARIABLES[size]} with the parts 'model' and 'training'", f"tune_spaces/{architecture}.py"
+        )
+    return {part: dict(found[part]) for part in ("model", "training")}

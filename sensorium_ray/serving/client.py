@@ -1,0 +1,83 @@
+"""A client of the endpoint."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+
+from ..data.clip import CLIP_ARRAYS, Clip
+from ..errors import EndpointError
+from .protocol_v1 import NPZ, pack
+
+_PATIENCE = httpx.Timeout(10.0, read=600.0, write=60.0)
+
+
+class Client:
+    """Asks the endpoint at a URL such as http://127.0.0.1:8000.
+
+    Every method raises EndpointError when no endpoint answers there, or with its sentence when it refuses.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def models(self) -> list[dict[str, Any]]:
+        """Descriptions of the models: name, kind, architecture, mice, frame_shape, rate, checksum."""
+        try:
+            models: list[dict[str, Any]] = self._send("GET", "/v1/models").json()["models"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._foreign() from error
+        return models
+
+    def predict(self, model: str, clip: Clip, mouse: str) -> np.ndarray:
+        """Responses (neurons, frames) float32 of a mouse to a clip, deconvolved calcium, arbitrary units."""
+        return self.answer(model, clip, mouse)["responses"]
+
+    def answer(self, model: str, clip: Clip, mouse: str) -> dict[str, np.ndarray]:
+        """The same with its rows' names: responses (neurons, frames) float32, unit_ids (neurons,) int64."""
+        response = self._send(
+            "POST",
+            f"/v1/models/{quote(model, safe='')}/predict",
+            params={"mouse": mouse},
+            headers={"Content-Type": NPZ, "Accept": NPZ},
+            content=pack({name: getattr(clip, name) for name in CLIP_ARRAYS}),
+        )
+        try:
+            with np.load(io.BytesIO(response.content), allow_pickle=False) as archive:
+                return {name: archive[name] for name in ("responses", "unit_ids")}
+        except Exception as error:  # zipfile, zlib and numpy each raise their own
+            raise self._foreign() from error
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            response = httpx.request(method, self.url + path, timeout=_PATIENCE, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise EndpointError(
+                "no endpoint answers", self.url, "start one with `sensorium serve`"
+            ) from error
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise EndpointError(
+                "is not an address", self.url, "give one such as http://127.0.0.1:8000"
+            ) from error
+        except httpx.HTTPError as error:
+            raise EndpointError(f"the connection broke ({type(error).__name__})", self.url) from error
+        if response.is_success:
+            return response
+        raise EndpointError(_sentence(response), self.url)
+
+    def _foreign(self) -> EndpointError:
+        return EndpointError("answers, but not as a sensorium endpoint", self.url)
+
+
+def _sentence(response: httpx.Response) -> str:
+    """The server's sentence, or its status where something else than the endpoint answered."""
+    try:
+        answer = response.json()
+        request_id = f" (request {answer['request_id']})" if "request_id" in answer else ""
+        return f"{answer['error']}{request_id}"
+    except (ValueError, KeyError, TypeError):
+        return f"answered with HTTP status {response.status_code}"

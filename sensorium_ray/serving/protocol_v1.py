@@ -1,0 +1,168 @@
+"""Protocol v1, bytes to clip and responses to bytes: this project's own, npz or JSON either way.
+
+Nothing here knows the web framework, so that it is tested without one. npz is read without unpickling.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import numpy as np
+
+from ..bundle.manifest import Manifest, bundle_checksum
+from ..data.clip import CLIP_ARRAYS, Clip, clip_of
+from ..errors import DataError
+
+NPZ = "application/x-npz"
+JSON = "application/json"
+MEBIBYTE = 1024**2
+BODY_LIMITS = {NPZ: 512 * MEBIBYTE, JSON: 64 * MEBIBYTE}
+"""Largest body by media type, bytes; JSON's is smaller, since its numbers grow tenfold when they are read."""
+UNPACKED_LIMIT = 512 * MEBIBYTE
+"""Largest sum of the arrays of an npz body, bytes."""
+UNITS = "deconvolved calcium, arbitrary units"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that is served: its manifest and the checksum that names it in results."""
+
+    manifest: Manifest
+    checksum: str
+
+    @classmethod
+    def read(cls, bundle: Path) -> Served:
+        """Read it from a bundle."""
+        return cls(Manifest.read(bundle), bundle_checksum(bundle))
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer
+    """A request that cannot be answered: the HTTP status and the one sentence that goes with it."""
+
+    def __init__(self, status: HTTPStatus, sentence: str) -> None:
+        super().__init__(status, sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+def media_type_of(content_type: str) -> str:
+    """Media type of a Content-Type header, without its parameters.
+
+    Raises
+    ------
+    Refusal : 415, it is not one that is read here.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type in BODY_LIMITS:
+        return media_type
+    given = f"content type '{media_type}' is not read here" if media_type else "the content type is missing"
+    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{given}; send {NPZ} or {JSON}")
+
+
+def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[Clip, str | None]:
+    """Read the clip of a request's body, and the mouse, which a JSON body may name instead of the query.
+
+    Raises
+    ------
+    Refusal : 400, the body is not of its media type; 413, it grows too large when unpacked.
+    DataError : the arrays are missing or do not make a clip.
+    """
+    if media_type == NPZ:
+        return clip_of(_unpack(body)), mouse
+    fields = _parse(body)
+    named = fields.get("mouse", mouse)
+    if named is not None and not isinstance(named, str):
+        raise DataError("is not a name", "mouse", "give the mouse's folder name as a string")
+    if mouse is not None and named != mouse:
+        raise DataError(f"is '{named}' in the body but '{mouse}' in the address", "mouse", "name it once")
+    arrays = {name: _array(name, fields[name]) for name in CLIP_ARRAYS if name in fields}
+    return clip_of(arrays), named
+
+
+def write_answer(media_type: str, model: Served, mouse: str, responses: np.ndarray) -> bytes:
+    """Write the body of an answer.
+
+    Parameters
+    ----------
+    responses : (neurons, frames) float32, deconvolved calcium, arbitrary units.
+    """
+    unit_ids = next(entry.unit_ids for entry in model.manifest.mice if entry.name == mouse)
+    if media_type == NPZ:
+        return pack({"responses": responses, "unit_ids": np.asarray(unit_ids, dtype=np.int64)})
+    answer = {
+        "model": model.manifest.name,
+        "checksum": model.checksum,
+        "mouse": mouse,
+        "unit_ids": list(unit_ids),
+        "rate": model.manifest.rate,
+        "units": UNITS,
+        "responses": responses.tolist(),
+    }
+    return json.dumps(answer, allow_nan=False).encode()
+
+
+def describe(model: Served) -> dict[str, object]:
+    """What a model answers for, as `GET /v1/models` tells it."""
+    manifest = model.manifest
+    return {
+        "name": manifest.name,
+        "kind": manifest.kind,
+        "architecture": manifest.architecture,
+        "mice": [{"name": entry.name, "neurons": len(entry.unit_ids)} for entry in manifest.mice],
+        "frame_shape": list(manifest.frame_shape),
+        "rate": manifest.rate,
+        "checksum": model.checksum,
+    }
+
+
+def pack(arrays: dict[str, np.ndarray]) -> bytes:
+    """Bytes of an npz of named arrays."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _unpack(body: bytes) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as directory:
+            _check_directory(directory.infolist())
+        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+            return {name: archive[name] for name in CLIP_ARRAYS if name in archive.files}
+    except Refusal:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not a readable npz ({error})") from error
+
+
+def _check_directory(members: list[zipfile.ZipInfo]) -> None:
+    """Refuse an npz before anything of it is unpacked; `zipfile` reads no more than the directory declares.
+
+    Other compressions than numpy's own are refused, since their readers unpack whole blocks unasked.
+    """
+    if sum(member.file_size for member in members) > UNPACKED_LIMIT:
+        limit = f"{UNPACKED_LIMIT // MEBIBYTE} MiB"
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the arrays of the npz hold more than {limit}")
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "the npz is compressed in a way that numpy does not write")
+
+
+def _parse(body: bytes) -> dict[str, object]:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not readable JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not a JSON object with {', '.join(CLIP_ARRAYS)}")
+    return fields
+
+
+def _array(name: str, value: object) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise DataError("is not a rectangular array of numbers", name) from error

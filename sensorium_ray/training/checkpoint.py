@@ -1,0 +1,77 @@
+"""A training checkpoint: a folder with the network's weights and all that is needed to go on or to export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..errors import BundleError, SensoriumError
+from ..models import find
+from ..models.encoder import Encoder
+from ..models.population import Population
+from ..storage import read_json, read_npz, write_json, write_npz
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What training leaves.
+
+    Parameters
+    ----------
+    architecture, config : the network's name and its configuration as plain values.
+    population : the mice that it answers for.
+    weights : state of the network to use (the running average's, where training keeps one).
+    provenance : version, seed, data checksum, settings, epoch and score.
+    resume : state that training goes on from: the raw network's, the optimiser's and the epoch's number.
+    """
+
+    architecture: str
+    config: dict[str, Any]
+    population: Population
+    weights: dict[str, torch.Tensor]
+    provenance: dict[str, Any]
+    resume: dict[str, Any] = field(default_factory=dict)
+
+    def encoder(self) -> Encoder:
+        """Network with the weights in it."""
+        encoder = find.build(self.architecture, self.config, self.population)
+        encoder.load_state_dict(self.weights)
+        return encoder
+
+    def write(self, folder: Path) -> None:
+        """Write into a folder; `checkpoint.json` comes last, so that a cut-off write is not taken for whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.contiguous() for name, tensor in self.weights.items()}, folder / "weights.safetensors")
+        torch.save(self.resume, folder / "resume.pt")
+        write_npz(folder / "population.npz", self.population.to_arrays())
+        about = {"format": _FORMAT, "architecture": self.architecture, "config": self.config}
+        write_json(folder / "checkpoint.json", {**about, "provenance": self.provenance})
+
+    @classmethod
+    def read(cls, folder: Path) -> Checkpoint:
+        """Read a checkpoint; nothing in it is unpickled beyond tensors and plain values.
+
+        Raises
+        ------
+        BundleError : the folder holds no whole checkpoint.
+        """
+        try:
+            about = read_json(folder / "checkpoint.json")
+            return cls(
+                architecture=about["architecture"],
+                config=about["config"],
+                population=Population.from_arrays(read_npz(folder / "population.npz")),
+                weights=load_file(folder / "weights.safetensors"),
+                provenance=about["provenance"],
+                resume=torch.load(folder / "resume.pt", map_location="cpu", weights_only=True),
+            )
+        except (SensoriumError, SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
+            mend = "name a checkpoint folder of `sensorium sweep` or `sensorium train`"
+            raise BundleError(f"is not a whole checkpoint ({error})", str(folder), mend) from error

@@ -1,0 +1,25 @@
+"""A torch encoder as the function that `data.windows.predict_clip` asks."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..data.windows import Run
+from ..models.encoder import Encoder
+from ..models.population import Population
+
+
+def torch_run(encoder: Encoder, population: Population, mouse: str) -> Run:
+    """Answer for all neurons of one mouse, on the device that the encoder is on."""
+    place = population.index(mouse)
+    device = encoder.normaliser.response_scale.device
+    neurons = torch.tensor(population.neuron_range(mouse), device=device)
+
+    @torch.inference_mode()
+    def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray) -> np.ndarray:
+        inputs = [torch.from_numpy(array).to(device) for array in (video, behavior, pupil_center)]
+        mice = torch.full((len(video),), place, device=device)
+        return encoder(*inputs, mice, neurons).float().cpu().numpy()
+
+    return run

@@ -1,0 +1,82 @@
+"""A small bundle whose answers depend on everything that a request carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from sensorium_ray.bundle.manifest import ONNX, Manifest, MouseEntry, checksums
+from sensorium_ray.data.clip import Clip
+
+HEIGHT, WIDTH = 4, 6
+MICE = {"mouse-a": (5, 7, 9), "mouse-b": (2, 3)}
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one bundle, 'tiny', for two mice."""
+    folder = tmp_path_factory.mktemp("bundles")
+    bundle = folder / "tiny"
+    bundle.mkdir()
+    onnx.save(_graph(sum(len(ids) for ids in MICE.values())), bundle / ONNX)
+    Manifest(
+        kind="model",
+        name="tiny",
+        architecture="gains",
+        config={},
+        mice=tuple(MouseEntry(name=name, unit_ids=ids) for name, ids in MICE.items()),
+        frame_shape=(HEIGHT, WIDTH),
+        files=checksums(bundle),
+        provenance={},
+    ).write(bundle)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip() -> Clip:
+    """Fifty frames of noise."""
+    return make_clip(50)
+
+
+def make_clip(frames: int, height: int = HEIGHT, width: int = WIDTH) -> Clip:
+    """Noise with noisy behaviour."""
+    random = np.random.default_rng(0)
+    return Clip(
+        random.uniform(0, 255, (frames, height, width)).astype(np.float32),
+        random.uniform(0, 40, (2, frames)).astype(np.float32),
+        random.uniform(0, 40, (2, frames)).astype(np.float32),
+    )
+
+
+def _graph(neurons: int) -> onnx.ModelProto:
+    """A gain a neuron, times mean grey level + mean behaviour + mean pupil centre."""
+    constants = {
+        "gains": np.linspace(0.1, 1.7, neurons, dtype=np.float32)[:, None],
+        "pixels": np.array([2, 3]),
+        "channels": np.array([1]),
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["video", "pixels"], ["grey"], keepdims=0),
+        helper.make_node("ReduceMean", ["behavior", "channels"], ["state"], keepdims=0),
+        helper.make_node("ReduceMean", ["pupil_center", "channels"], ["gaze"], keepdims=0),
+        helper.make_node("Sum", ["grey", "state", "gaze"], ["drive"]),
+        helper.make_node("Unsqueeze", ["drive", "channels"], ["drives"]),
+        helper.make_node("Gather", ["gains", "neurons"], ["chosen"], axis=0),
+        helper.make_node("Mul", ["chosen", "drives"], ["responses"]),
+    ]
+    real, whole = TensorProto.FLOAT, TensorProto.INT64
+    inputs = [
+        helper.make_tensor_value_info("video", real, ["b", "t", HEIGHT, WIDTH]),
+        helper.make_tensor_value_info("behavior", real, ["b", 2, "t"]),
+        helper.make_tensor_value_info("pupil_center", real, ["b", 2, "t"]),
+        helper.make_tensor_value_info("mouse", whole, ["b"]),
+        helper.make_tensor_value_info("neurons", whole, ["n"]),
+    ]
+    outputs = [helper.make_tensor_value_info("responses", real, ["b", "n", "t"])]
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "gains", inputs, outputs, tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)

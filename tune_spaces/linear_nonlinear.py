@@ -1,0 +1,17 @@
+"""Linear-nonlinear baseline."""
+
+from ray import tune
+
+SPACE = {
+    "model": {
+        "channels": tune.choice([16, 32, 64]),
+        "spatial_kernel": tune.choice([11, 15, 21]),
+        "temporal_kernel": tune.choice([11, 15, 19]),
+    },
+    "training": {"learning_rate": tune.loguniform(1e-3, 1e-2), "weight_decay": tune.loguniform(1e-3, 1e-1)},
+}
+PUBLISHED: dict[str, dict[str, object]] = {"model": {}, "training": {"learning_rate": 5e-3, "weight_decay": 0.01}}
+DEMO = {
+    "model": {"channels": tune.choice([16, 32]), "spatial_kernel": 13, "temporal_kernel": 13},
+    "training": {"learning_rate": tune.loguniform(3e-3, 1e-2)},
+}
