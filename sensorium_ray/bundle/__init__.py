@@ -1,0 +1,1 @@
+"""Bundles: all that a model ever becomes."""

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from ..errors import InputError, SensoriumError
+from . import data, report, scoring, search, serving, simulate
 
 app = typer.Typer(
     name="sensorium",
@@ -15,6 +16,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+for _name, _command in {
+    "simulate": simulate.simulate,
+    "ingest": data.ingest,
+    "verify": data.verify,
+    "describe": data.describe,
+    "sweep": search.sweep,
+    "export": search.export,
+    "ensemble": scoring.ensemble,
+    "score": scoring.score,
+    "report": report.report,
+    "submit": scoring.submit,
+    "check-submission": scoring.check_submission,
+    "serve": serving.serve,
+    "predict": serving.predict,
+}.items():
+    app.command(_name)(_command)
 
 
 def main() -> None:

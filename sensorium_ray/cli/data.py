@@ -37,7 +37,7 @@ def ingest(
     if as_json:
         print(json.dumps({"store": str(made.path), "mice": made.mice, "checksum": made.checksum}))
     else:
-        print(f"{made.path}: {len(made.mice)} mice, checksum {made.checksum}")
+        print(f"{made.path}: mice {', '.join(made.mice)}; checksum {made.checksum}")
 
 
 def verify(store: Store, as_json: Json = False) -> None:

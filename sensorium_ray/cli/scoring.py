@@ -55,6 +55,29 @@ def score(
         _print_rankings(table, {name: ranking for name, ranking in rankings.items() if ranking})
 
 
+def ensemble(
+    store: Annotated[Path, typer.Argument(help="Frame store; the weights are learned on its oracle tier alone.")],
+    bundles: Annotated[list[Path], typer.Argument(help="Members: models or ensembles.")],
+    out: Annotated[Path, typer.Option(help="Bundle to write.")],
+    frames: Annotated[str, typer.Option(help=_FRAMES)] = "50..299",
+    address: Annotated[str | None, typer.Option(help=_ADDRESS)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest.")] = False,
+) -> None:
+    """Learn an ensemble's weights and write it as a bundle.
+
+    Example: sensorium ensemble store bundles/factorised3d bundles/dwiseneuro --out bundles/ensemble
+    """
+    from ..benchmark import EvalWindow
+    from ..scoring.ensembling import learn_ensemble
+
+    manifest = learn_ensemble(store, bundles, out, window=EvalWindow.parse(frames), address=address)
+    if as_json:
+        typer.echo(manifest.model_dump_json())
+        return
+    for member in manifest.members:
+        typer.echo(f"{member.weight:.3f}  {member.name}")
+
+
 def submit(
     store: Annotated[Path, typer.Argument(help="Frame store.")],
     bundle: Annotated[Path, typer.Argument(help="Model or ensemble.")],
@@ -102,11 +125,11 @@ def check_submission(
 
 
 def _print_rankings(table: ScoreTable, rankings: dict[str, list[Ranked]]) -> None:
-    """One line a bundle; the order and the last two columns are those of the track that ranks."""
+    """One line a bundle; the order and the last two columns are those of the first of the stages that rank."""
     from rich.console import Console
     from rich.table import Table
 
-    ranking = next((name for name in ("main final", "main live", *rankings) if name in rankings), None)
+    ranking = next((name for name in ("main final", "ood final", *rankings) if name in rankings), None)
     if ranking is None:
         typer.echo("nothing but the oracle tier was scored; see summary.json")
         return
@@ -118,9 +141,7 @@ def _print_rankings(table: ScoreTable, rankings: dict[str, list[Ranked]]) -> Non
         singles = [_number(values[name][row.bundle].single_trial_correlation) for name in rankings]
         fraction = "-" if row.fraction_of_ceiling is None else f"{row.fraction_of_ceiling:.1%}"
         shown.add_row(row.bundle, *singles, _number(row.correlation_to_average), fraction)
-    shown.caption = (
-        f"by {ranking}; to average: correlation to average there; of ceiling: of what is knowable there"
-    )
+    shown.caption = f"order, correlation to average and fraction of the ceiling: {ranking}"
     Console().print(shown)
 
 

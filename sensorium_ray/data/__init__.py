@@ -1,0 +1,1 @@
+"""Mice: simulated, read as published, and kept in a frame store."""

@@ -29,8 +29,7 @@ _EYE_REACH = 3  # the most it moves, video pixels
 _TEMPORAL = ((0.85, 0.5), (0.85, 0.9), (1.1, 0.5), (1.1, 0.9), (1.4, 0.5), (1.4, 0.9), (1.8, 0.7))
 _SEMISATURATION = 0.3  # energy, in units of its mean over natural movies, at which the pool halves a response
 _POOL_STEP = 8  # pixels between the places where the pool's energy is measured
-_POOL_RADIUS = 7.0  # standard deviation of the pool that divides a neuron, pixels
-_CENTRE_RADIUS = 3.5  # standard deviation of the one that drives a broadly tuned neuron, pixels
+_POOL_RADIUS = 7.0  # standard deviation of a neuron's pool, pixels
 _EVENT_SPREAD = 0.9  # standard deviation of the logarithm of an event's amplitude
 _BEST_CEILING = 0.75  # no neuron is more reliable than this correlation of rate and response
 
@@ -46,10 +45,10 @@ class Neurons:
     wavelength : of the Gabor, pixels.
     width, aspect : standard deviation of the Gabor's envelope along the motion, pixels, and across it relative to that.
     phase : of the Gabor, radians.
+    roundness : 0 is a Gabor, 1 a field of concentric rings, which has no orientation.
     temporal : which pair of temporal filters.
     directionality : 0 responds to both directions alike, 1 is a full motion-energy detector.
     complexity : 0 is a simple cell, 1 a complex one.
-    breadth : share of the drive that comes from all orientations around the receptive field's centre.
     threshold : quantile of the normalised drive over natural movies below which the neuron is silent.
     exponent : of the drive above threshold.
     spontaneous : share of the mean rate that needs no stimulus.
@@ -65,10 +64,10 @@ class Neurons:
     width: np.ndarray
     aspect: np.ndarray
     phase: np.ndarray
+    roundness: np.ndarray
     temporal: np.ndarray
     directionality: np.ndarray
     complexity: np.ndarray
-    breadth: np.ndarray
     threshold: np.ndarray
     exponent: np.ndarray
     spontaneous: np.ndarray
@@ -90,15 +89,15 @@ class Neurons:
             rf_y=np.clip(_HEIGHT / 2 + 6.0 * place[:, 1] + rng.normal(0, 2.0, count), 3.0, _HEIGHT - 4.0),
             direction=rng.uniform(0, 2 * np.pi, count),
             wavelength=wavelength,
-            width=np.clip(wavelength * rng.uniform(0.15, 0.42, count), 1.5, 6.0),
+            width=np.clip(wavelength * rng.uniform(0.14, 0.36, count), 1.5, 6.0),
             aspect=rng.uniform(0.8, 1.5, count),
             phase=rng.uniform(0, 2 * np.pi, count),
+            roundness=np.clip(rng.uniform(-0.1, 1.4, count), 0, 1),
             temporal=rng.integers(0, len(_TEMPORAL), count),
-            directionality=rng.beta(0.7, 0.9, count),
+            directionality=rng.beta(0.7, 0.6, count),
             complexity=np.where(simple, rng.uniform(0.0, 0.2, count), rng.uniform(0.8, 1.0, count)),
-            breadth=rng.beta(1.0, 1.6, count),
-            threshold=rng.uniform(0.1, 0.5, count),
-            exponent=rng.uniform(0.6, 1.2, count),
+            threshold=rng.uniform(0.1, 0.45, count),
+            exponent=rng.uniform(0.8, 1.4, count),
             spontaneous=rng.uniform(0.02, 0.15, count),
             running_gain=rng.normal(0.2, 0.15, count),
             pupil_gain=rng.normal(0.08, 0.1, count),
@@ -143,14 +142,17 @@ class Cortex:
     """
 
     def __init__(
-        self, neurons: Neurons, temperament: Temperament, movies: list[np.ndarray], behaviors: list[np.ndarray]
+        self,
+        neurons: Neurons,
+        temperament: Temperament,
+        movies: list[np.ndarray],
+        behaviors: list[np.ndarray],
     ) -> None:
         self.neurons = neurons
         self._gaze = np.array(temperament.gaze)
         self._filters = _Filters(neurons)
         self._pool = _Filters(_pool_units())
-        self._around = _pool_weights(neurons, _POOL_RADIUS)
-        self._centre = _pool_weights(neurons, _CENTRE_RADIUS)
+        self._pool_weights = _pool_weights(neurons)
         self.calibration = self._calibrate(movies, behaviors)
 
     def rates(self, video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray) -> np.ndarray:
@@ -204,16 +206,14 @@ class Cortex:
         return Calibration(energy, pool, threshold, floor, neurons.mean / mean, event, signal / variation)
 
     def _local_energy(self, image: np.ndarray) -> np.ndarray:
-        """Energy (places, frames) of the pool's units, over all orientations and sizes at a place."""
+        """Energy (places, frames) of the pool's units, over all orientations at a place."""
         energy = self._pool.energy(image)
-        return np.asarray(energy.reshape(self._around.shape[1], -1, energy.shape[1]).mean(axis=1))
+        return np.asarray(energy.reshape(self._pool_weights.shape[1], -1, energy.shape[1]).mean(axis=1))
 
     def _divide(self, own: np.ndarray, local: np.ndarray, energy: np.ndarray, pool: np.ndarray) -> np.ndarray:
         """Normalised drive (neurons, frames) float32: own energy over the energy around the receptive field."""
-        local = local / np.float32(pool)
-        breadth = _column(self.neurons.breadth)
-        drive = own * ((1 - breadth) / _column(energy)) + (breadth * self._centre) @ local
-        drive /= np.float32(_SEMISATURATION) + self._around @ local
+        drive = own / _column(energy)
+        drive /= np.float32(_SEMISATURATION) + self._pool_weights @ (local / np.float32(pool))
         return np.asarray(drive)
 
     def _above(self, drive: np.ndarray, threshold: np.ndarray) -> np.ndarray:
@@ -249,8 +249,8 @@ class _Filters:
             mixing, complexity = self._directionality[rows], self._complexity[rows]
             first = even[rows] @ fast - mixing * (odd[rows] @ slow)
             second = odd[rows] @ fast + mixing * (even[rows] @ slow)
-            energy[self._order[rows]] = (
-                np.maximum(first, 0) ** 2 + complexity * (np.minimum(first, 0) ** 2 + second**2)
+            energy[self._order[rows]] = np.maximum(first, 0) ** 2 + complexity * (
+                np.minimum(first, 0) ** 2 + second**2
             )
         return energy
 
@@ -259,13 +259,27 @@ def _gabors(neurons: Neurons, shift: float) -> np.ndarray:
     """Gabors (neurons, pixels) float32 without a response to uniform light, of norm 1."""
     x, y = np.arange(_WIDTH, dtype=np.float32), np.arange(_HEIGHT, dtype=np.float32)[:, None]
     out = np.empty((len(neurons.rf_x), _HEIGHT * _WIDTH), np.float32)
-    cosine, sine = np.cos(neurons.direction), np.sin(neurons.direction)
+    rf_x, rf_y, cosine, sine, width, aspect, pitch, phase, roundness = np.stack(
+        [
+            neurons.rf_x,
+            neurons.rf_y,
+            np.cos(neurons.direction),
+            np.sin(neurons.direction),
+            neurons.width,
+            neurons.aspect,
+            2 * np.pi / neurons.wavelength,
+            neurons.phase - shift,
+            neurons.roundness,
+        ]
+    ).astype(np.float32)
     for i in range(len(out)):
-        dx, dy = x - np.float32(neurons.rf_x[i]), y - np.float32(neurons.rf_y[i])
-        along = dx * np.float32(cosine[i]) - dy * np.float32(sine[i])
-        across = (dx * np.float32(sine[i]) + dy * np.float32(cosine[i])) / np.float32(neurons.aspect[i])
-        window = np.exp((along**2 + across**2) * np.float32(-0.5 / neurons.width[i] ** 2))
-        wave = np.cos(along * np.float32(2 * np.pi / neurons.wavelength[i]) + np.float32(neurons.phase[i] - shift))
+        dx, dy = x - rf_x[i], y - rf_y[i]
+        along = dx * cosine[i] - dy * sine[i]
+        across = (dx * sine[i] + dy * cosine[i]) / aspect[i]
+        squared = along**2 + across**2
+        window = np.exp(squared / (-2 * width[i] ** 2))
+        wave = (1 - roundness[i]) * np.cos(pitch[i] * along + phase[i])
+        wave += roundness[i] * np.cos(pitch[i] * np.sqrt(squared) + phase[i])
         gabor = window * (wave - (window * wave).sum() / window.sum())
         out[i] = (gabor / np.linalg.norm(gabor)).ravel()
     return out
@@ -280,7 +294,9 @@ def _temporal_matrices(bank: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
     matrices = []
     for order in (3, 5):
         # Adelson & Bergen 1985, with the depth of the rebound free: mouse cells range from sustained to transient.
-        kernel = time**order * np.exp(-time) * (1 / factorial(order) - rebound * time**2 / factorial(order + 2))
+        kernel = (
+            time**order * np.exp(-time) * (1 / factorial(order) - rebound * time**2 / factorial(order + 2))
+        )
         kernel /= np.linalg.norm(kernel)
         inside = (lag >= 0) & (lag < MEMORY)
         matrices.append(np.where(inside, kernel[lag.clip(0, MEMORY - 1)], 0).astype(np.float32))
@@ -288,24 +304,22 @@ def _temporal_matrices(bank: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pool_units() -> Neurons:
-    """Complex cells of four orientations and two sizes at each of the pool's places, place by place."""
-    places, angles, wavelengths = _pool_places(), np.arange(4) * np.pi / 4, np.array([8.0, 14.0])
-    kinds = len(angles) * len(wavelengths)
-    count = len(places) * kinds
+    """Complex cells of four orientations and a broad band of sizes at each of the pool's places, place by place."""
+    places, angles = _pool_places(), np.arange(4) * np.pi / 4
+    count = len(places) * len(angles)
     zero, one = np.zeros(count), np.ones(count)
-    wavelength = np.tile(wavelengths.repeat(len(angles)), len(places))
     return Neurons(
-        rf_x=places[:, 0].repeat(kinds),
-        rf_y=places[:, 1].repeat(kinds),
-        direction=np.tile(angles, len(places) * len(wavelengths)),
-        wavelength=wavelength,
-        width=0.35 * wavelength,
+        rf_x=places[:, 0].repeat(len(angles)),
+        rf_y=places[:, 1].repeat(len(angles)),
+        direction=np.tile(angles, len(places)),
+        wavelength=11.0 * one,
+        width=3.0 * one,
         aspect=one,
         phase=zero,
+        roundness=zero,
         temporal=np.full(count, 2),
         directionality=zero,
         complexity=one,
-        breadth=zero,
         threshold=zero,
         exponent=one,
         spontaneous=zero,
@@ -322,11 +336,11 @@ def _pool_places() -> np.ndarray:
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
-def _pool_weights(neurons: Neurons, radius: float) -> np.ndarray:
+def _pool_weights(neurons: Neurons) -> np.ndarray:
     """Weight of each place in a neuron's Gaussian pool, (neurons, places) float32; a row sums to 1."""
     places = _pool_places()
     squared = (neurons.rf_x[:, None] - places[:, 0]) ** 2 + (neurons.rf_y[:, None] - places[:, 1]) ** 2
-    weights = np.exp(-squared / (2 * radius**2))
+    weights = np.exp(-squared / (2 * _POOL_RADIUS**2))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 

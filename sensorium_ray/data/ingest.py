@@ -67,7 +67,7 @@ def ingest(raw: Path, store: Path, address: str | None = None) -> FrameStore:
     _require_own(store, sources)
     _require_training(mice)
     _require_space(store, mice)
-    store.mkdir(parents=True, exist_ok=True)
+    _make_folder(store)
     compute.connect(address)
     with ProgressLine(sum(len(mouse.trials) for mouse in mice), "ingest") as line:
         checksums = {mouse.name: _ingest_mouse(mouse, store, sources[mouse.name], line) for mouse in mice}
@@ -150,6 +150,13 @@ def _bytes_of(mouse: RawMouse) -> int:
     return row_dtype((height, width), mouse.neurons).itemsize * frames * len(mouse.trials)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot be made ({error.strerror})", str(folder), "name another place") from error
+
+
 def _ingest_mouse(mouse: RawMouse, store: Path, source: str, line: ProgressLine) -> str:
     """Write one mouse; return its checksum."""
     folder = store / mouse.name
@@ -158,10 +165,10 @@ def _ingest_mouse(mouse: RawMouse, store: Path, source: str, line: ProgressLine)
     elif (folder / "mouse.json").is_file():
         line.advance(len(mouse.trials), mouse.name)
         return str(storage.read_json(folder / "mouse.json")["checksum"])
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     storage.remove_partials(folder)
     storage.write_json(folder / "source.json", source)
-    (folder / "trials").mkdir(exist_ok=True)
+    _make_folder(folder / "trials")
     storage.remove_partials(folder / "trials")
     done: list[TrialDone] = []
     for finished in _in_parallel(mouse, folder):

@@ -25,12 +25,15 @@ _MARGIN = 24  # how far the camera may wander from the middle of its canvas, pix
 _SPRITE = 12  # largest radius of a moving object, pixels
 _LUMINANCE = (1.05, 2.35)  # beta distribution of an object's mean luminance: dark is commoner than bright
 _CONTRAST = 0.45  # of the texture relative to its object's luminance
-_ROUGHNESS = -0.5  # exponent of the texture's amplitude spectrum; sub-pixel motion and occlusion steepen it to -1
+_ROUGHNESS = (
+    -0.5
+)  # exponent of the texture's amplitude spectrum; sub-pixel motion and occlusion steepen it to -1
 
 
 def natural_movie(
     rng: np.random.Generator,
     frames: int = 300,
+    *,
     scene_frames: float = 90.0,
     objects: int = 10,
     speed: float = 0.7,
@@ -62,6 +65,7 @@ def natural_movie(
 def pink_noise(
     rng: np.random.Generator,
     frames: int = 300,
+    *,
     segment: int = 30,
     concentration: float = 4.0,
     speed: float = 0.8,
@@ -101,6 +105,7 @@ def pink_noise(
 def gaussian_dots(
     rng: np.random.Generator,
     frames: int = 300,
+    *,
     dots: int = 6,
     lifetime: int = 8,
     radius: tuple[float, float] = (1.5, 4.0),
@@ -133,6 +138,7 @@ def gaussian_dots(
 def random_dots(
     rng: np.random.Generator,
     frames: int = 300,
+    *,
     dots: int = 90,
     coherence: float = 0.7,
     speed: float = 0.8,
@@ -167,6 +173,7 @@ def random_dots(
 def drifting_gabor(
     rng: np.random.Generator,
     frames: int = 300,
+    *,
     segment: int = 25,
     wavelengths: tuple[float, ...] = (0.18, 0.38, 0.65),
     frequencies: tuple[float, ...] = (0.055, 0.022, 0.008),
@@ -196,7 +203,7 @@ def drifting_gabor(
 
 
 def images(
-    rng: np.random.Generator, frames: int = 300, shown: int = 15, blank: int = 10, contrast: float = 1.0
+    rng: np.random.Generator, frames: int = 300, *, shown: int = 15, blank: int = 10, contrast: float = 1.0
 ) -> np.ndarray:
     """Natural-looking still images, each flashed for `shown` frames with `blank` frames of grey between.
 
@@ -304,19 +311,18 @@ def _camera(rng: np.random.Generator, frames: int, speed: float) -> np.ndarray:
 
 def _dead_leaves(rng: np.random.Generator, texture: np.ndarray, leaves: int = 400) -> np.ndarray:
     """Canvas of the frame and a margin, (rows, columns) float32, of overlapping textured ellipses."""
-    shape = (_HEIGHT + 2 * _MARGIN + 1, _WIDTH + 2 * _MARGIN + 1)
-    canvas = _material(rng, texture, *shape)
-    for radius in _radii(rng, leaves, 1.2, 30.0):
-        stretch, angle = rng.uniform(0.6, 1.6), rng.uniform(0, np.pi)
-        y, x = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
-        reach = int(radius * max(stretch, 1 / stretch)) + 1
+    rows, columns = _HEIGHT + 2 * _MARGIN + 1, _WIDTH + 2 * _MARGIN + 1
+    canvas = _material(rng, texture, rows, columns)
+    radii, stretches = _radii(rng, leaves, 1.2, 30.0), rng.uniform(0.6, 1.6, leaves)
+    angles, places = rng.uniform(0, np.pi, leaves), rng.uniform(0, (rows, columns), (leaves, 2))
+    for radius, stretch, angle, (y, x) in zip(radii, stretches, angles, places, strict=True):
+        reach = _reach(radius, stretch)
         top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
-        bottom, right = min(int(y) + reach + 1, shape[0]), min(int(x) + reach + 1, shape[1])
-        alpha = _ellipse(
-            np.arange(top, bottom)[:, None] - y, np.arange(left, right)[None] - x, radius, stretch, angle
-        )
+        bottom, right = min(int(y) + reach + 1, rows), min(int(x) + reach + 1, columns)
+        dy = np.arange(top - y, bottom - y, dtype=np.float32)[: bottom - top, None]
+        dx = np.arange(left - x, right - x, dtype=np.float32)[: right - left]
         patch = canvas[top:bottom, left:right]
-        patch += alpha * (_material(rng, texture, *patch.shape) - patch)
+        patch += _ellipse(dy, dx, radius, stretch, angle) * (_material(rng, texture, *patch.shape) - patch)
     return canvas
 
 
@@ -324,31 +330,40 @@ def _paint(rng: np.random.Generator, video: np.ndarray, edge: int, texture: np.n
     """Let one ellipse move across the video (frames, rows, columns), over what is there already."""
     frames = len(video)
     stretch, angle = rng.uniform(0.7, 1.4), rng.uniform(0, np.pi)
-    radius = min(float(_radii(rng, 1, 3.0, _SPRITE)[0]), _SPRITE / max(stretch, 1 / stretch))
+    radius = min(_radii(rng, 1, 3.0, _SPRITE)[0], _SPRITE / max(stretch, 1 / stretch))
     size = np.array(FRAME_SHAPE) + 2 * _SPRITE
     velocity = rng.normal(0, speed, 2)
     centre = (rng.uniform(0, size) + velocity * np.arange(frames)[:, None]) % size - _SPRITE
     whole = np.floor(centre).astype(int)
     part = (centre - whole).astype(np.float32)[:, :, None]
-    reach = np.arange(-_SPRITE - 1, _SPRITE + 2)
     down, right = part[:, 0, :, None], part[:, 1, None, :]
-    alpha = _ellipse(reach[:, None] - down, reach[None] - right, radius, stretch, angle)
+    reach = _reach(radius, stretch)
+    box = np.arange(-reach, reach + 2)
+    near = box.astype(np.float32)
+    alpha = _ellipse(near[:, None] - down, near - right, radius, stretch, angle)
     # The texture travels with the object: the same sub-pixel shift, the other way.
-    cloth = _material(rng, texture, len(reach) + 1, len(reach) + 1)
+    cloth = _material(rng, texture, len(box) + 1, len(box) + 1)
     cloth = cloth[1:] - down * (cloth[1:] - cloth[:-1])
     cloth = cloth[..., 1:] - right * (cloth[..., 1:] - cloth[..., :-1])
-    rows = (whole[:, :1] + edge + reach)[:, :, None]
-    columns = (whole[:, 1:] + edge + reach)[:, None, :]
+    rows = (whole[:, :1] + edge + box)[:, :, None]
+    columns = (whole[:, 1:] + edge + box)[:, None, :]
     place = (np.arange(frames)[:, None, None], rows, columns)
     under = video[place]
     video[place] = under + alpha * (cloth - under)
 
 
+def _reach(radius: float, stretch: float) -> int:
+    """Pixels from an ellipse's centre beyond which it shows nothing."""
+    return int(radius * max(stretch, 1 / stretch)) + 1
+
+
 def _ellipse(dy: np.ndarray, dx: np.ndarray, radius: float, stretch: float, angle: float) -> np.ndarray:
-    """Opacity of an ellipse with an edge one pixel soft."""
-    cosine, sine = math.cos(angle), math.sin(angle)
-    distance = np.hypot((dx * cosine + dy * sine) / stretch, (dy * cosine - dx * sine) * stretch)
-    return np.asarray(np.clip(radius - distance + 0.5, 0, 1), np.float32)
+    """Opacity of an ellipse with an edge one pixel soft, float32 as its arguments are."""
+    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
+    along = (dx * cosine + dy * sine) / np.float32(stretch)
+    across = (dy * cosine - dx * sine) * np.float32(stretch)
+    alpha = np.float32(radius + 0.5) - np.sqrt(along * along + across * across)
+    return np.minimum(np.maximum(alpha, 0, out=alpha), 1, out=alpha)
 
 
 def _radii(rng: np.random.Generator, count: int, smallest: float, largest: float) -> np.ndarray:
@@ -360,8 +375,9 @@ def _radii(rng: np.random.Generator, count: int, smallest: float, largest: float
 def _material(rng: np.random.Generator, texture: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """A piece of the texture with a luminance of its own, (rows, columns) float32 grey levels."""
     luminance = 255 * rng.beta(*_LUMINANCE)
-    top, left = rng.integers(0, _TEXTURE, 2)
-    return np.asarray(luminance * (1 + _CONTRAST * texture[top : top + rows, left : left + columns]), np.float32)
+    top, left = (rng.random(2) * _TEXTURE).astype(int)
+    piece = texture[top : top + rows, left : left + columns]
+    return np.asarray(np.float32(luminance * _CONTRAST) * piece + np.float32(luminance))
 
 
 def _texture(rng: np.random.Generator) -> np.ndarray:

@@ -51,10 +51,11 @@ class Truth:
         ------
         DataError : the mouse or the trial is unknown.
         """
-        families = self._families(mouse)
-        if trial not in families:
+        if mouse not in self._families:
+            raise DataError(f"knows no mouse '{mouse}'", str(self.path), f"known are {', '.join(self.mice)}")
+        if trial not in self._families[mouse]:
             raise DataError(f"has no trial {trial}", str(self.path / mouse / "trials.csv"), _MEND)
-        return families[trial]
+        return self._families[mouse][trial]
 
     def responses(self, mouse: str, trial: int) -> np.ndarray:
         """Withheld recorded responses of a test trial.
@@ -100,12 +101,14 @@ class Truth:
             raise DataError(f"has shape {array.shape} and dtype {array.dtype}", str(path), _MEND)
         return array[:, : valid_frames(array, path)].astype(np.float32)
 
-    def _families(self, mouse: str) -> dict[int, str]:
-        if mouse not in self.mice:
-            raise DataError(f"knows no mouse '{mouse}'", str(self.path), f"known are {', '.join(self.mice)}")
-        path = self.path / mouse / "trials.csv"
-        try:
-            with path.open(newline="") as file:
-                return {int(row["trial"]): row["family"] for row in csv.DictReader(file)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError("is not a table of trial,tier,family,video", str(path), _MEND) from error
+    @cached_property
+    def _families(self) -> dict[str, dict[int, str]]:
+        return {mouse: _read_families(self.path / mouse / "trials.csv") for mouse in self.mice}
+
+
+def _read_families(path: Path) -> dict[int, str]:
+    try:
+        with path.open(newline="") as file:
+            return {int(row["trial"]): row["family"] for row in csv.DictReader(file)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError("is not a table of trial,tier,family,video", str(path), _MEND) from error

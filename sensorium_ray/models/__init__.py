@@ -1,0 +1,1 @@
+"""Architectures, found by the names of their files."""

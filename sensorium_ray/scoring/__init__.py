@@ -1,0 +1,1 @@
+"""Metrics, the batch job, score tables and submission files."""

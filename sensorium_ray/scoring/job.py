@@ -152,7 +152,7 @@ def run_actors(items: list[Row], actor: type, arguments: tuple, address: str | N
     import ray
     from ray.data import ActorPoolStrategy
 
-    _quiet_ray_data()
+    _configure_ray_data()
     actors = max(1, min(int(ray.cluster_resources().get("CPU", 1)), len(items)))
     rows = ray.data.from_items(items, override_num_blocks=len(items)).flat_map(
         actor, compute=ActorPoolStrategy(size=actors), num_cpus=1, fn_constructor_args=arguments
@@ -347,8 +347,8 @@ def _require_responses(store: FrameStore, truth: Truth | None, groups: list[Row]
             raise DataError(what, str(store.path), "pass --truth DIR")
 
 
-def _quiet_ray_data() -> None:
-    """Ray Data tells its own story on the terminal; ours is the progress line. Its log file keeps it all."""
+def _configure_ray_data() -> None:
+    """Rows in order, errors as they were raised, and silence: the progress line is ours, Ray has a log."""
     import ray
 
     for handler in logging.getLogger("ray.data").handlers:
@@ -356,6 +356,7 @@ def _quiet_ray_data() -> None:
             handler.setLevel(_SILENT)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    context.raise_original_map_exception = True
     context.execution_options.preserve_order = True
 
 
@@ -397,7 +398,8 @@ def _collect(rows: Iterable[Row], groups: int) -> tuple[dict[Cell, TrialStatisti
                 cell = Cell(row["bundle"], row["mouse"], *track_and_stage_of(row["tier"]), family)
                 merged[cell] = merged[cell].merge(found) if cell in merged else found
             traces |= _traces(row)
-            line.advance(int(row["finished"]))
+            if row["finished"]:
+                line.advance()
     return merged, traces
 
 

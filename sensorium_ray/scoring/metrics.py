@@ -2,8 +2,9 @@
 
 To add a metric: a function in `METRICS`, and what it needs in `TrialStatistics` and `VideoGroup`.
 
-Which frames of a trial count is `benchmark.EvalWindow`'s to say; the references differ in that alone:
-the 2023 starter kit takes 50 to the end, the winner 50..298, ViV1T 50..299.
+Which frames of a trial count is `benchmark.EvalWindow`'s to say; the references differ in that alone: the
+2023 starter kit takes 50 to the end, the winner 50..298, ViV1T 50..299. (The winner drops the last of the
+first 300 frames, in a shorter trial also its last one; the window 50..298 keeps that one.)
 """
 
 from __future__ import annotations

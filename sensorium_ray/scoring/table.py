@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ..errors import DataError
 from ..storage import atomic_path
+from ..version import package_version
 from .metrics import DEFAULT_POOLING, METRICS, NAN_POLICY, POOLINGS, RANKED_BY, fraction_of_ceiling
 
 CEILING = "ceiling"
@@ -45,13 +45,9 @@ class Provenance:
     data: str
     bundles: dict[str, str]
     truth: str | None
-    version: str = ""
+    version: str = field(default_factory=package_version)
     nan_policy: str = NAN_POLICY
     pooling: str = DEFAULT_POOLING
-
-    def __post_init__(self) -> None:
-        if not self.version:
-            object.__setattr__(self, "version", version("sensorium-ray"))
 
 
 @dataclass(frozen=True, slots=True)

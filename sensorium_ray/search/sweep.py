@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -77,6 +78,7 @@ def sweep(
     request = {"data_checksum": checksum, "architectures": list(architectures), "settings": asdict(settings)}
     _claim(out, request)
     compute.connect(address)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in the result, once
     with ProgressLine(len(spaces) * settings.trials * settings.epochs, "sweep (epochs)") as line:
         grids = {name: _search(store, name, spaces[name], out, settings, line) for name in architectures}
     tables = {name: _table(name, grid) for name, grid in grids.items()}
@@ -170,7 +172,7 @@ class _Progress(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: Any) -> None:
         epoch = result["epoch"]
-        best = max((t.last_result or {}).get(METRIC, float("-inf")) for t in trials)
+        best = max(result[METRIC], *((t.last_result or {}).get(METRIC, 0.0) for t in trials))
         self._line.advance(epoch - self._done.get(trial.trial_id, 0), f"{self._name}, best so far {best:.3f}")
         self._done[trial.trial_id] = epoch
 

@@ -1,1 +1,1 @@
-"""The endpoint: anyone runs in-silico experiments on a bundle over HTTP."""
+"""The REST endpoint and its client."""

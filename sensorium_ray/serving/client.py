@@ -24,6 +24,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self._http = httpx.Client(timeout=_PATIENCE)
 
     def models(self) -> list[dict[str, Any]]:
         """Descriptions of the models: name, kind, architecture, mice, frame_shape, rate, checksum."""
@@ -54,7 +55,7 @@ class Client:
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            response = httpx.request(method, self.url + path, timeout=_PATIENCE, **request)
+            response = self._http.request(method, self.url + path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise EndpointError(
                 "no endpoint answers", self.url, "start one with `sensorium serve`"

@@ -87,9 +87,8 @@ class Endpoint:
 
     def stop(self) -> None:
         """Let requests finish for a few seconds, then end Serve, and Ray if it was started for this."""
-        serve.shutdown()
-        if self.owns_ray:
-            ray.shutdown()
+        serve.delete(APPLICATION)
+        _end(self.owns_ray)
 
 
 def start(folder: Path, host: str, port: int, address: str | None = None) -> Endpoint:
@@ -104,19 +103,18 @@ def start(folder: Path, host: str, port: int, address: str | None = None) -> End
     models = {name: Served.read(path) for name, path in bundles.items()}
     if address is None:
         _require_free(host, port)
-    owns_ray = not ray.is_initialized()
+    owns_ray = not (ray.is_initialized() or address or "RAY_ADDRESS" in os.environ)
     compute.connect(address)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if serve.status().proxies:
         raise InputError("serves already", "this Ray cluster", "stop that first with `serve shutdown`")
-    endpoint = Endpoint(f"http://{_url_host(host)}:{port}", models, owns_ray)
     try:
         serve.start(http_options={"host": host, "port": port}, logging_config=_QUIET)
         serve.run(_application(bundles, models), name=APPLICATION, logging_config=_QUIET)
     except BaseException:
-        endpoint.stop()
+        _end(owns_ray)
         raise
-    return endpoint
+    return Endpoint(f"http://{_url_host(host)}:{port}", models, owns_ray)
 
 
 def _application(bundles: dict[str, Path], models: dict[str, Served]) -> serve.Application:
@@ -128,6 +126,14 @@ def _application(bundles: dict[str, Path], models: dict[str, Served]) -> serve.A
         graceful_shutdown_timeout_s=_LAST_SECONDS,
     )
     return ingress.bind(models, model.bind(bundles))
+
+
+def _end(owns_ray: bool) -> None:
+    """End Serve: with the Ray that was started for it, since that is quicker and quieter, or alone."""
+    if owns_ray:
+        ray.shutdown()
+    else:
+        serve.shutdown()
 
 
 def _require_free(host: str, port: int) -> None:

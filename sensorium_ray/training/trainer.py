@@ -35,7 +35,8 @@ class TrainSettings:
     epochs : epochs of the learning-rate schedule.
     steps : optimiser steps an epoch; each takes one batch of one mouse, the mice in turn.
     batch : windows a step.
-    frames : answered frames of a training window, for networks without windows of their own.
+    frames : answered frames of a training window, for networks without windows of their own; fewer where
+        every trial is shorter.
     learning_rate, weight_decay : AdamW's; the rate warms up linearly over `warmup` epochs, then follows a
         cosine to a hundredth.
     average : decay a step of the running average of the weights, which is what is scored and kept.
@@ -111,11 +112,7 @@ class Trainer:
 
     def _step(self, mouse: str, step: int, rng: np.random.Generator) -> float:
         encoder, settings = self._encoder, self._settings
-        frames, stride = (
-            (encoder.window.frames, encoder.window.stride)
-            if encoder.window
-            else (settings.frames + encoder.receptive_field - 1, 1)
-        )
+        frames, stride = self._window(mouse)
         batch = sample_windows(self._store[mouse], self._trials[mouse], settings.batch, frames, stride, rng)
         neurons = torch.tensor(self._population.neuron_range(mouse), device=self._device)
         mice = torch.full((settings.batch,), self._population.index(mouse), device=self._device)
@@ -136,6 +133,14 @@ class Trainer:
         self._optimizer.step()
         self._follow(min(settings.average, (1 + step) / (10 + step)))
         return loss.item()
+
+    def _window(self, mouse: str) -> tuple[int, int]:
+        """Frames and stride of a training window, the past that the receptive field needs included."""
+        if self._encoder.window:
+            return self._encoder.window.frames, self._encoder.window.stride
+        past = self._encoder.receptive_field - 1
+        longest = max(trial.frames for trial in self._trials[mouse])
+        return past + max(1, min(self._settings.frames, longest - past)), 1
 
     def _rate(self, step: int) -> float:
         """Factor of the learning rate: linear warm-up, then a cosine from 1 to 0.01."""

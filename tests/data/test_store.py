@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-import pickle
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 from fake_mouse import FRAME_SHAPE, FRAMES, MOUSE, NEURONS, REPEATS, SHORT, TIERS, write_mouse
 
+from sensorium_ray.cli import data as cli
 from sensorium_ray.data.describe import describe
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.moments import Moments
@@ -80,7 +82,7 @@ def test_what_a_mouse_tells(whole: FrameStore) -> None:
 
 
 def test_a_mouse_travels_between_processes(whole: FrameStore) -> None:
-    mouse = pickle.loads(pickle.dumps(whole[MOUSE]))  # noqa: S301
+    mouse = ray.get(ray.put(whole[MOUSE]))
     assert np.array_equal(mouse.responses(0), whole[MOUSE].responses(0))
 
 
@@ -214,3 +216,17 @@ def test_describe_says_the_same_of_both(mice: Path, whole: FrameStore) -> None:
     train, oracle, *_ = stored.tiers
     assert (train.trials, train.frames, train.videos, train.repeats) == (6, (FRAMES - 1, FRAMES), 6, (1, 1))
     assert (oracle.trials, oracle.videos, oracle.repeats) == (4, 2, (2, 2))
+
+
+def test_command_line_prints_on_stdout(
+    mice: Path, whole: FrameStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.describe(whole.path)
+    assert f"{MOUSE}: 5 neurons, 4x6 pixels" in capsys.readouterr().out
+    cli.describe(mice, as_json=True)
+    (mouse,) = json.loads(capsys.readouterr().out)
+    assert (mouse["name"], mouse["neurons"], len(mouse["tiers"])) == (MOUSE, NEURONS, 6)
+    cli.verify(whole.path, as_json=True)
+    assert json.loads(capsys.readouterr().out)["checksum"] == whole.checksum
+    cli.ingest(mice, whole.path)
+    assert f"mice {MOUSE}; checksum" in capsys.readouterr().out

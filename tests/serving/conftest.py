@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,16 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def clip() -> Clip:
     """Fifty frames of noise."""
-    return make_clip(50)
+    return noise(50)
 
 
-def make_clip(frames: int, height: int = HEIGHT, width: int = WIDTH) -> Clip:
+@pytest.fixture(scope="session")
+def make_clip() -> Callable[..., Clip]:
+    """The maker of clips: frames, height, width."""
+    return noise
+
+
+def noise(frames: int, height: int = HEIGHT, width: int = WIDTH) -> Clip:
     """Noise with noisy behaviour."""
     random = np.random.default_rng(0)
     return Clip(

@@ -1,0 +1,36 @@
+# make demo: set up and do the main job.   make test: set up and run the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-slow test-privileged lint format clean
+
+demo: .venv/installed
+	$(BIN)/python examples/demo.py demo
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+test-slow: .venv/installed
+	$(BIN)/python -m pytest -m slow
+
+test-privileged: .venv/installed
+	$(BIN)/python -m pytest -m privileged
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Made anew when what is to be installed changes; a half-made one has no stamp and is finished next time.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'sensorium-ray needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,186 @@
+"""The client and the commands, against a real `sensorium serve` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sensorium_ray.bundle.predictor import load_predictor
+from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
+from sensorium_ray.errors import BundleError, EndpointError
+from sensorium_ray.serving import runner
+from sensorium_ray.serving.client import Client
+
+SENSORIUM = (sys.executable, "-c", "from sensorium_ray.cli import main; main()")
+
+
+@dataclass
+class Served:
+    """A `sensorium serve` that runs; every process that it starts carries its mark in the environment."""
+
+    url: str
+    process: subprocess.Popen[str]
+    mark: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def served(bundles: Path) -> Iterator[Served]:
+    mark, port = uuid.uuid4().hex, free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    process = subprocess.Popen(
+        [*SENSORIUM, "serve", str(bundles), "--port", str(port)],
+        env=environment | {"SENSORIUM_TEST_MARK": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"serving tiny at http://127.0.0.1:{port} until Ctrl-C; try\n"
+        yield Served(f"http://127.0.0.1:{port}", process, mark)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SENSORIUM, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_endpoint_answers_exactly_as_the_predictor(
+    served: Served, bundles: Path, make_clip: Callable[..., Clip]
+) -> None:
+    predictor, client = load_predictor(bundles / "tiny"), Client(served.url)
+    assert [model["name"] for model in client.models()] == ["tiny"]
+    for frames in (1, 50, 431):
+        for mouse in predictor.mice:
+            clip = make_clip(frames)
+            expected = predictor.predict(clip, mouse)
+            np.testing.assert_array_equal(client.predict("tiny", clip, mouse), expected, strict=True)
+
+
+def test_the_client_raises_the_servers_sentences(
+    served: Served, clip: Clip, make_clip: Callable[..., Clip]
+) -> None:
+    client = Client(served.url)
+    with pytest.raises(EndpointError, match="there is no model 'a b' here; known are tiny"):
+        client.predict("a b", clip, "mouse-a")
+    with pytest.raises(EndpointError, match="has no mouse 'x'; known are mouse-a, mouse-b"):
+        client.predict("tiny", clip, "x")
+    with pytest.raises(EndpointError, match=r"video: frames are 5.6; this model takes 4.6$"):
+        client.predict("tiny", make_clip(10, height=5), "mouse-a")
+
+
+def test_predict_writes_the_answer_to_a_clip_or_a_trial(
+    served: Served, bundles: Path, clip: Clip, tmp_path: Path
+) -> None:
+    expected = load_predictor(bundles / "tiny").predict(clip, "mouse-a")
+    arrays = {name: getattr(clip, name) for name in CLIP_ARRAYS}
+    np.savez(tmp_path / "clip.npz", allow_pickle=False, **arrays)
+    rows = np.zeros(
+        clip.frames,
+        [("video", "f4", (4, 6)), ("responses", "f4", 3), ("behavior", "f4", 2), ("pupil_center", "f4", 2)],
+    )
+    for name, array in arrays.items():
+        rows[name] = array if name == "video" else array.T
+    np.save(tmp_path / "7.npy", rows)
+
+    asked = ("predict", served.url, "tiny")
+    told = run(
+        *asked, tmp_path / "clip.npz", "--mouse", "mouse-a", "--out", tmp_path / "answer.npz", "--json"
+    )
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["frames"] == clip.frames
+    with np.load(tmp_path / "answer.npz") as archive:
+        np.testing.assert_array_equal(archive["responses"], expected, strict=True)
+        np.testing.assert_array_equal(archive["unit_ids"], [5, 7, 9])
+    told = run(*asked, tmp_path / "7.npy", "--mouse", "mouse-a", "--out", tmp_path / "answer.npy")
+    assert told.returncode == 0, told.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "answer.npy"), expected, strict=True)
+
+
+def test_a_port_in_use_is_one_sentence(served: Served, bundles: Path) -> None:
+    told = run("serve", bundles, "--port", served.url.rpartition(":")[2])
+    assert told.returncode == 1
+    assert told.stderr.startswith("error: 127.0.0.1:")
+    assert "cannot be listened on (Address already in use)" in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def test_sigterm_ends_it_and_all_that_it_started(served: Served) -> None:
+    served.process.send_signal(signal.SIGTERM)
+    assert served.process.wait(15) == 0
+    assert served.process.stderr is not None
+    assert served.process.stderr.read() == ""
+    assert processes_marked(served.mark) == []
+
+
+def processes_marked(mark: str) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:  # ended meanwhile, or another user's
+            continue
+    return found
+
+
+def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="holds no bundle"):
+        runner.start(tmp_path, "127.0.0.1", free_port())
+
+
+def test_no_endpoint_is_one_sentence() -> None:
+    with pytest.raises(EndpointError, match="no endpoint answers; start one with"):
+        Client(f"http://127.0.0.1:{free_port()}").models()
+    with pytest.raises(EndpointError, match="is not an address"):
+        Client("127.0.0.1:8000").models()
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Another web server: a page for GET, a plain refusal for POST."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<h1>It works!</h1>")
+
+    def do_POST(self) -> None:
+        self.send_response(503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+def test_a_stranger_at_the_address_is_told_apart(clip: Clip) -> None:
+    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = Client(f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(EndpointError, match="answers, but not as a sensorium endpoint"):
+            client.models()
+        with pytest.raises(EndpointError, match="HTTP status 503"):
+            client.predict("tiny", clip, "mouse-a")
+        server.shutdown()
