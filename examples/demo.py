@@ -31,7 +31,11 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.mice, self.store, self.sweep = folder / "mice", folder / "store", folder / "sweep"
-        self.bundles, self.scores, self.submission = folder / "bundles", folder / "scores", folder / "submission"
+        self.bundles, self.scores, self.submission = (
+            folder / "bundles",
+            folder / "scores",
+            folder / "submission",
+        )
         self.served, self.report = folder / "served.json", folder / "report.html"
         self.ensemble = self.bundles / "ensemble"
 
@@ -43,7 +47,9 @@ class Demo:
         self._step(1, "simulate mice", truth / "truth.json", ["simulate", self.mice, "--scale", "demo"])
         self._step(2, "ingest", self.store / "store.json", ["ingest", self.mice, self.store])
         sweep = ["sweep", self.store, *ARCHITECTURES, "--size", "demo", "--out", self.sweep]
-        self._step(3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 8, "--steps", 60])
+        self._step(
+            3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 8, "--steps", 60]
+        )
         for name, bundle in zip(ARCHITECTURES, members, strict=True):
             export = ["export", self.sweep / "best" / name, "--out", bundle]
             self._step(4, f"export {name}", bundle / "manifest.json", export)
@@ -58,7 +64,9 @@ class Demo:
         if not self.served.exists():
             headline(8, "serve and ask over HTTP")
             storage.write_json(self.served, self._ask())
-        print(f"the endpoint and the batch job differ by {json.loads(self.served.read_text())['largest_difference']:.1e}")
+        print(
+            f"the endpoint and the batch job differ by {json.loads(self.served.read_text())['largest_difference']:.1e}"
+        )
         headline(9, "report")
         command("report", self.scores, "--sweep", self.sweep, "--out", self.report)
         minutes, seconds = divmod(round(time.monotonic() - started), 60)
@@ -90,7 +98,9 @@ class Demo:
         submitted = read_prediction(file, mouse, trial)
         difference = float(np.abs(served[:, 50 : 50 + submitted.shape[1]] - submitted).max())
         if not difference <= TOLERANCE:
-            raise SystemExit(f"the endpoint and the batch job differ by {difference:.2g} on trial {trial} of {mouse}")
+            raise SystemExit(
+                f"the endpoint and the batch job differ by {difference:.2g} on trial {trial} of {mouse}"
+            )
         return {"mouse": mouse, "trial": trial, "largest_difference": difference, "tolerance": TOLERANCE}
 
     def _farewell(self, clock: str) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ _UNWRITABLE = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EACCES: "may not be written to",
     errno.EROFS: "lies on a read-only disk",
+    errno.ENOTDIR: "lies below something that is not a folder",
+    errno.EEXIST: "lies below something that is not a folder",
 }
 
 
@@ -35,18 +37,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ------
     DataError : the disk is full or may not be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL}")
-    remove(partial)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove(partial)
         yield partial
         if partial.is_file():
             _sync(partial)
         os.replace(partial, path)
     except BaseException as error:
-        remove(partial)
+        if path.parent.is_dir():
+            remove(partial)
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-            raise DataError(_UNWRITABLE[error.errno], str(path), "free some space or name another place") from error
+            raise DataError(
+                _UNWRITABLE[error.errno], str(path), "free some space or name another place"
+            ) from error
         raise
 
 
@@ -65,9 +70,18 @@ def remove_partials(folder: Path) -> None:
 
 
 def write_npy(path: Path, array: np.ndarray) -> None:
-    """Write one array atomically; object arrays are refused, since reading them would unpickle."""
+    """Write one array atomically; object arrays are refused, since reading them would unpickle.
+
+    numpy hides why it could not write to a plain file, so a full disk would not be told from other faults;
+    given nothing but a `write` it lets the operating system's error through.
+    """
     with atomic_path(path) as partial, partial.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
+        np.save(_Sink(file.write), array, allow_pickle=False)
+
+
+class _Sink:
+    def __init__(self, write: Callable[[bytes], int]) -> None:
+        self.write = write
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -143,4 +157,3 @@ def require_new(path: Path) -> None:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-

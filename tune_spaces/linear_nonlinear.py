@@ -10,7 +10,10 @@ SPACE = {
     },
     "training": {"learning_rate": tune.loguniform(1e-3, 1e-2), "weight_decay": tune.loguniform(1e-3, 1e-1)},
 }
-PUBLISHED: dict[str, dict[str, object]] = {"model": {}, "training": {"learning_rate": 5e-3, "weight_decay": 0.01}}
+PUBLISHED: dict[str, dict[str, object]] = {
+    "model": {},
+    "training": {"learning_rate": 5e-3, "weight_decay": 0.01},
+}
 DEMO = {
     "model": {"channels": tune.choice([16, 32]), "spatial_kernel": 13, "temporal_kernel": 13},
     "training": {"learning_rate": tune.loguniform(3e-3, 1e-2)},

@@ -59,7 +59,9 @@ def fit_weights(moments: Sequence[CoMoments]) -> np.ndarray:
         ).x
         for start in starts
     ]
-    best = min((np.clip(weights, 0, None) for weights in (*found, *starts)), key=lambda weights: loss(weights)[0])
+    best = min(
+        (np.clip(weights, 0, None) for weights in (*found, *starts)), key=lambda weights: loss(weights)[0]
+    )
     return best / best.sum()
 
 
@@ -78,7 +80,9 @@ def write_ensemble(
     for name, manifest in manifests.items():
         for what in ("mice", "frame_shape", "rate", "behavior_channels"):
             if getattr(manifest, what) != getattr(first, what):
-                raise BundleError(f"has other {what} than {first_name}", name, "ensemble models of the same frame store")
+                raise BundleError(
+                    f"has other {what} than {first_name}", name, "ensemble models of the same frame store"
+                )
     with atomic_path(out) as folder:
         for name, path in members.items():
             shutil.copytree(path, folder / MEMBERS / name)

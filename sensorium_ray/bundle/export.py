@@ -58,12 +58,12 @@ def export(checkpoint: Path, out: Path, store: Path | None = None, name: str | N
             name=name or out.name,
             architecture=saved.architecture,
             config=saved.config,
-            mice=tuple(MouseEntry(name=m.name, unit_ids=tuple(map(int, m.unit_ids))) for m in population.mice),
+            mice=tuple(
+                MouseEntry(name=m.name, unit_ids=tuple(map(int, m.unit_ids))) for m in population.mice
+            ),
             frame_shape=next(iter(clips.values()))[1].video.shape[1:],
             receptive_field=encoder.receptive_field,
-            window=Window(
-                frames=encoder.window.frames, stride=encoder.window.stride, hop=encoder.window.hop
-            )
+            window=Window(frames=encoder.window.frames, stride=encoder.window.stride, hop=encoder.window.hop)
             if encoder.window
             else None,
             files=checksums(folder),
@@ -142,7 +142,9 @@ def _measure_parity(
             expected = predict_clip(
                 torch_run(encoder, population, mouse), clip, encoder.receptive_field, encoder.window
             )
-            error = np.abs(predictor.predict(clip, mouse) - expected).max() / max(np.abs(expected).max(), 1e-12)
+            error = np.abs(predictor.predict(clip, mouse) - expected).max() / max(
+                np.abs(expected).max(), 1e-12
+            )
             worst = max(worst, float(error))
     if not worst <= TOLERANCE:
         raise ExportError(

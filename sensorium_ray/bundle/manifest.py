@@ -115,7 +115,9 @@ class Manifest(_Part):
             if not path.is_file():
                 raise BundleError("file is missing", str(path), "copy or export the bundle again")
             if sha256(path) != expected:
-                raise BundleError("differs from the manifest's checksum", str(path), "copy or export the bundle again")
+                raise BundleError(
+                    "differs from the manifest's checksum", str(path), "copy or export the bundle again"
+                )
 
 
 def bundle_checksum(bundle: Path) -> str:
@@ -139,12 +141,16 @@ def find_bundles(folder: Path) -> dict[str, Path]:
     ------
     BundleError : there is none, or two share a name.
     """
-    paths = [folder] if (folder / MANIFEST).is_file() else sorted(p.parent for p in folder.glob(f"*/{MANIFEST}"))
+    paths = (
+        [folder] if (folder / MANIFEST).is_file() else sorted(p.parent for p in folder.glob(f"*/{MANIFEST}"))
+    )
     found: dict[str, Path] = {}
     for path in paths:
         name = Manifest.read(path).name
         if name in found:
-            raise BundleError(f"is named '{name}' like {found[name]}", str(path), "export one of them under another name")
+            raise BundleError(
+                f"is named '{name}' like {found[name]}", str(path), "export one of them under another name"
+            )
         found[name] = path
     if not found:
         raise BundleError("holds no bundle", str(folder), "make one with `sensorium export`")

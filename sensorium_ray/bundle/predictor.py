@@ -82,14 +82,20 @@ class _Described:
     def neurons(self, mouse: str) -> int:
         """Number of a mouse's neurons."""
         if mouse not in self._sizes:
-            raise DataError(f"knows no mouse '{mouse}'", self.manifest.name, "known: " + ", ".join(self._sizes))
+            raise DataError(
+                f"knows no mouse '{mouse}'", self.manifest.name, "known: " + ", ".join(self._sizes)
+            )
         return self._sizes[mouse]
 
     def _check(self, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
         size = self.neurons(mouse)
         if clip.video.shape[1:] != self.manifest.frame_shape:
             expected = "×".join(map(str, self.manifest.frame_shape))
-            raise DataError(f"frames are {clip.video.shape[1]}×{clip.video.shape[2]}", "video", f"this model takes {expected}")
+            raise DataError(
+                f"frames are {clip.video.shape[1]}×{clip.video.shape[2]}",
+                "video",
+                f"this model takes {expected}",
+            )
         for name, channels in (("behavior", self.manifest.behavior_channels), ("pupil_center", 2)):
             given = getattr(clip, name).shape[0]
             if given != channels:
@@ -97,7 +103,11 @@ class _Described:
         if neurons is None:
             return np.arange(size)
         if neurons.ndim != 1 or (len(neurons) and not (0 <= neurons.min() and neurons.max() < size)):
-            raise DataError("are not indices of this mouse's neurons", "neurons", f"give whole numbers from 0 to {size - 1}")
+            raise DataError(
+                "are not indices of this mouse's neurons",
+                "neurons",
+                f"give whole numbers from 0 to {size - 1}",
+            )
         return neurons
 
 
@@ -110,9 +120,13 @@ class ModelPredictor(_Described):
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(bundle / ONNX, options, providers=ort.get_available_providers())
+            self._session = ort.InferenceSession(
+                bundle / ONNX, options, providers=ort.get_available_providers()
+            )
         except Exception as error:  # onnxruntime's own errors share no base class
-            raise BundleError(f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again") from error
+            raise BundleError(
+                f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again"
+            ) from error
         self._window = manifest.window.spec() if manifest.window else None
 
     def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
@@ -131,7 +145,11 @@ class ModelPredictor(_Described):
             }
             answer = self._session.run(["responses"], feeds)[0]
             if answer.shape != (len(video), len(numbered), video.shape[1]):
-                raise BundleError(f"answered {answer.shape} to {video.shape[1]} frames", self.manifest.name, "export it again")
+                raise BundleError(
+                    f"answered {answer.shape} to {video.shape[1]} frames",
+                    self.manifest.name,
+                    "export it again",
+                )
             return answer
 
         return predict_clip(run, clip, self.manifest.receptive_field, self._window)
@@ -149,11 +167,15 @@ class EnsemblePredictor(_Described):
         self._check(clip, mouse, neurons)
         return self.combine(self.member_predictions(clip, mouse, neurons))
 
-    def member_predictions(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def member_predictions(
+        self, clip: Clip, mouse: str, neurons: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Each member's answer by its name."""
         return {name: member.predict(clip, mouse, neurons) for name, member in self.members.items()}
 
     def combine(self, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
         """Weighted mean of the members' answers, accumulated in float64."""
-        total = sum(member.weight * predictions[member.name].astype(np.float64) for member in self.manifest.members)
+        total = sum(
+            member.weight * predictions[member.name].astype(np.float64) for member in self.manifest.members
+        )
         return np.asarray(total, np.float32)

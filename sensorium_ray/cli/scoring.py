@@ -47,16 +47,17 @@ def score(
         window=EvalWindow.parse(frames),
         address=address,
     )
-    rankings = {f"{track} {stage}": table.ranking(track, stage) for track, stage in _RANKED}
     if as_json:
-        lines = {name: [asdict(row) for row in ranking] for name, ranking in rankings.items()}
+        lines = {name: [asdict(row) for row in ranking] for name, ranking in _rankings(table).items()}
         typer.echo(json.dumps({**asdict(table.provenance), "rankings": lines}, indent=1))
     else:
-        _print_rankings(table, {name: ranking for name, ranking in rankings.items() if ranking})
+        print_ranking(table)
 
 
 def ensemble(
-    store: Annotated[Path, typer.Argument(help="Frame store; the weights are learned on its oracle tier alone.")],
+    store: Annotated[
+        Path, typer.Argument(help="Frame store; the weights are learned on its oracle tier alone.")
+    ],
     bundles: Annotated[list[Path], typer.Argument(help="Members: models or ensembles.")],
     out: Annotated[Path, typer.Option(help="Bundle to write.")],
     frames: Annotated[str, typer.Option(help=_FRAMES)] = "50..299",
@@ -124,11 +125,12 @@ def check_submission(
         typer.echo(f"{summary.name}: fine, {counts}")
 
 
-def _print_rankings(table: ScoreTable, rankings: dict[str, list[Ranked]]) -> None:
-    """One line a bundle; the order and the last two columns are those of the first of the stages that rank."""
+def print_ranking(table: ScoreTable) -> None:
+    """Print one line a bundle; order and last two columns are the final stage's, where it was scored."""
     from rich.console import Console
     from rich.table import Table
 
+    rankings = _rankings(table)
     ranking = next((name for name in ("main final", "ood final", *rankings) if name in rankings), None)
     if ranking is None:
         typer.echo("nothing but the oracle tier was scored; see summary.json")
@@ -143,6 +145,12 @@ def _print_rankings(table: ScoreTable, rankings: dict[str, list[Ranked]]) -> Non
         shown.add_row(row.bundle, *singles, _number(row.correlation_to_average), fraction)
     shown.caption = f"order, correlation to average and fraction of the ceiling: {ranking}"
     Console().print(shown)
+
+
+def _rankings(table: ScoreTable) -> dict[str, list[Ranked]]:
+    """Rankings of the tracks and stages that were scored, by names such as 'main live'."""
+    rankings = {f"{track} {stage}": table.ranking(track, stage) for track, stage in _RANKED}
+    return {name: ranking for name, ranking in rankings.items() if ranking}
 
 
 def _number(value: float | None) -> str:

@@ -20,7 +20,7 @@ from .. import compute, storage
 from ..errors import DataError, SensoriumError
 from ..progress import ProgressLine
 from .moments import FrameMoments
-from .npy import read_npy, write_npy
+from .npy import read_npy
 from .raw import FIELDS, RawMouse, RawTrial, find_mice
 from .store import (
     FORMAT,
@@ -222,7 +222,7 @@ def _ingest_trials(mouse: RawMouse, trials: list[int], folder: Path) -> list[Tri
 def _ingest_trial(mouse: RawMouse, trial: int, target: Path) -> TrialDone:
     """Write one trial, unless a killed run has; what is told of it comes from the rows in either case."""
     if not target.is_file():
-        write_npy(target, _rows(mouse.read(trial)))
+        storage.write_npy(target, _rows(mouse.read(trial)))
     rows = read_npy(target)
     tier = str(mouse.tiers[trial])
     info = TrialInfo(trial, tier, len(rows), video_id(rows["video"]), storage.sha256(target))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
-from ..storage import atomic_path
 
 _MAGIC = b"\x93NUMPY"
 _AGAIN = "copy or download it again"
@@ -80,22 +78,3 @@ def valid_frames(array: np.ndarray, path: Path) -> int:
     if first_nan == 0:
         raise DataError("holds no valid frame, only NaN", str(path), mend)
     return first_nan
-
-
-def write_npy(path: Path, array: np.ndarray) -> None:
-    """Write one array atomically.
-
-    numpy hides why it could not write to a plain file, so a full disk would not be told from other faults;
-    given nothing but a `write` it lets the operating system's error through.
-
-    Raises
-    ------
-    DataError : the disk is full or may not be written to.
-    """
-    with atomic_path(path) as partial, partial.open("wb") as file:
-        np.save(_Sink(file.write), array, allow_pickle=False)
-
-
-class _Sink:
-    def __init__(self, write: Callable[[bytes], int]) -> None:
-        self.write = write

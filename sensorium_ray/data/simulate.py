@@ -80,8 +80,9 @@ def simulate(folder: Path, scale: Scale, seed: int) -> list[str]:
         "configuration": _plain(asdict(scale)),
         "mice": [mouse.name for mouse in mice],
     }
-    _claim(folder, identity)
+    _require_own(folder, identity)
     _require_space(folder, sum(mouse.bytes_to_write() for mouse in mice))
+    write_json(folder / "truth" / _STARTED, identity)
     for index, mouse in enumerate(mice):
         mouse.write(f"mouse {index + 1} of {len(mice)}")
     os.replace(folder / "truth" / _STARTED, folder / "truth" / _FINISHED)
@@ -232,8 +233,8 @@ class _Mouse:
         _write_csv(self._truth / "neurons.csv", tuple(columns), rows)
 
 
-def _claim(folder: Path, identity: dict[str, Any]) -> None:
-    """Mark `folder` as this simulation's, or see that it is already."""
+def _require_own(folder: Path, identity: dict[str, Any]) -> None:
+    """Refuse a folder that holds anything but an unfinished part of this very simulation."""
     truth = folder / "truth"
     if (truth / _FINISHED).exists():
         raise DataError(
@@ -252,12 +253,10 @@ def _claim(folder: Path, identity: dict[str, Any]) -> None:
         raise DataError(
             "holds something that is not a simulation", str(folder), "name a new or an empty folder"
         )
-    else:
-        write_json(truth / _STARTED, identity)
 
 
 def _require_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
     if needed > free:
         raise DataError(
             f"the simulation needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free",
@@ -281,28 +280,35 @@ def _statistics(files: list[Path]) -> dict[str, np.ndarray]:
     The trials stay on disk: a block of rows of all of them is in memory at once. Where no trial has a value
     the statistics are NaN.
     """
-    trials = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
-    shape = trials[0].shape
-    flat = [trial.reshape(-1) for trial in trials]
-    step = max(_BLOCK_BYTES // (8 * len(trials)), 1)
-    out = {name: np.empty(flat[0].shape) for name in _STATISTICS}
-    for start in range(0, flat[0].size, step):
-        part = slice(start, start + step)
-        values = np.sort(np.stack([trial[part] for trial in flat], axis=1), axis=1)  # NaN go last
-        count = values.shape[1] - np.isnan(values).sum(axis=1)
-        with np.errstate(invalid="ignore"):
-            mean = np.nansum(values, axis=1) / count
-            out["std"][part] = np.sqrt(np.nansum((values - mean[:, None]) ** 2, axis=1) / count)
-        out["mean"][part] = mean
-        rows = np.arange(len(values))
-        below, above = (
-            values[rows, np.maximum(count - 1, 0) // 2],
-            values[rows, np.minimum(count // 2, len(files) - 1)],
-        )
-        out["median"][part] = (below + above) / 2
-        out["min"][part] = values[:, 0]
-        out["max"][part] = values[rows, np.maximum(count - 1, 0)]
+    # Read in pieces rather than through memory maps, whose pages count as resident until others need them.
+    heads = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
+    shape, offsets = heads[0].shape, [head.offset for head in heads]
+    del heads
+    size = int(np.prod(shape))
+    out = {name: np.empty(size) for name in _STATISTICS}
+    step = max(_BLOCK_BYTES // (8 * len(files)), 1)
+    for start in range(0, size, step):
+        part = slice(start, min(start + step, size))
+        pieces = [
+            np.fromfile(file, np.float64, part.stop - start, offset=offset + 8 * start)
+            for file, offset in zip(files, offsets, strict=True)
+        ]
+        for name, values in _summaries(np.stack(pieces, axis=1)).items():
+            out[name][part] = values
     return {name: values.reshape(shape) for name, values in out.items()}
+
+
+def _summaries(values: np.ndarray) -> dict[str, np.ndarray]:
+    """The published statistics of each row of `values` (elements, trials), NaN left out."""
+    values = np.sort(values, axis=1)  # NaN go last
+    count = values.shape[1] - np.isnan(values).sum(axis=1)
+    rows, last = np.arange(len(values)), np.maximum(count - 1, 0)
+    with np.errstate(invalid="ignore"):
+        mean = np.nansum(values, axis=1) / count
+        std = np.sqrt(np.nansum((values - mean[:, None]) ** 2, axis=1) / count)
+    # Of an even number of values the median is the mean of the middle two.
+    median = (values[rows, last // 2] + values[rows, (last + 1) // 2]) / 2
+    return {"mean": mean, "median": median, "std": std, "min": values[:, 0], "max": values[rows, last]}
 
 
 def _padded(array: np.ndarray, length: int) -> np.ndarray:

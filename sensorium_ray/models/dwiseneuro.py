@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from ..data.windows import WindowSpec
 from ..errors import ConfigError
 from .encoder import Encoder, Normalisation, Normaliser
-from .layers import DropPath, PositionalEncoding, SqueezeExcite, spatial_conv, stack_planes, temporal_conv, tile_channels
+from .layers import (
+    DropPath,
+    PositionalEncoding,
+    SqueezeExcite,
+    spatial_conv,
+    stack_planes,
+    temporal_conv,
+    tile_channels,
+)
 from .population import Population
 from .readouts import PooledReadout
 
@@ -40,15 +48,21 @@ class Config:
 
     def __post_init__(self) -> None:
         if len(self.core_features) != len(self.spatial_strides):
-            raise ConfigError("core_features and spatial_strides differ in length", "dwiseneuro", "give one entry a block")
+            raise ConfigError(
+                "core_features and spatial_strides differ in length", "dwiseneuro", "give one entry a block"
+            )
         if any(width % 2 for width in (self.core_features[-1], *self.cortex_features)):
-            raise ConfigError("the last core width or a cortex width is odd", "dwiseneuro", "the cortex has two groups")
+            raise ConfigError(
+                "the last core width or a cortex width is odd", "dwiseneuro", "the cortex has two groups"
+            )
 
 
 class Block(nn.Module):
     """Inverted residual: widen, filter space, filter time, gate, narrow; plus the encoded input."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, reduce_ratio: int, drop_path: float) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, expansion: int, reduce_ratio: int, drop_path: float
+    ) -> None:
         super().__init__()
         middle = inputs * expansion
         self.stride, self.outputs = stride, outputs
@@ -121,7 +135,9 @@ class CortexLayer(nn.Module):
         """(batch, inputs, frames) -> (batch, outputs, frames)."""
         features = F.silu(self.norm(self.conv(inputs)))
         batch, channels, frames = features.shape
-        shuffled = features.reshape(batch, 2, channels // 2, frames).transpose(1, 2).reshape(batch, channels, frames)
+        shuffled = (
+            features.reshape(batch, 2, channels // 2, frames).transpose(1, 2).reshape(batch, channels, frames)
+        )
         return self.drop_path(shuffled) + self.shortcut_norm(tile_channels(inputs, channels))
 
 

@@ -131,7 +131,8 @@ class Normaliser(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Scaled (video, behavior, pupil centre), same shapes."""
         return (
-            (video - self.video_mean[mouse][:, None, None, None]) / self.video_scale[mouse][:, None, None, None],
+            (video - self.video_mean[mouse][:, None, None, None])
+            / self.video_scale[mouse][:, None, None, None],
             behavior / self.behavior_scale[mouse][:, :, None],
             (pupil_center - self.pupil_mean[mouse][:, :, None]) / self.pupil_scale[mouse][:, :, None],
         )

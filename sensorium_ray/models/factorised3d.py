@@ -16,18 +16,21 @@ from .readouts import GaussianReadout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Widths and kernels, one entry a layer; the defaults are the published network."""
+    """Widths and kernels, one entry a layer; `stride` is the first layer's. The defaults are the published network."""
 
     channels: tuple[int, ...] = (32, 64, 128)
     spatial_kernels: tuple[int, ...] = (11, 5, 5)
     temporal_kernels: tuple[int, ...] = (11, 5, 5)
+    stride: int = 1
     batch_norm_momentum: float = 0.7
     normalisation: Normalisation = "pooled"
 
     def __post_init__(self) -> None:
         if not len(self.channels) == len(self.spatial_kernels) == len(self.temporal_kernels) > 0:
             raise ConfigError(
-                "channels, spatial_kernels and temporal_kernels differ in length", "factorised3d", "give one entry a layer"
+                "channels, spatial_kernels and temporal_kernels differ in length",
+                "factorised3d",
+                "give one entry a layer",
             )
 
 
@@ -37,9 +40,17 @@ class FactorisedCore(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         widths = (3, *config.channels)
+        strides = (config.stride, *[1] * (len(config.channels) - 1))
         self.convs = nn.ModuleList(
             FactorisedConv(*sizes)
-            for sizes in zip(widths[:-1], widths[1:], config.spatial_kernels, config.temporal_kernels, strict=True)
+            for sizes in zip(
+                widths[:-1],
+                config.channels,
+                config.spatial_kernels,
+                config.temporal_kernels,
+                strides,
+                strict=True,
+            )
         )
         self.norms = nn.ModuleList(
             nn.BatchNorm3d(width, momentum=config.batch_norm_momentum) for width in config.channels

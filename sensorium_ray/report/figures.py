@@ -32,7 +32,9 @@ def colours(bundles: Sequence[str]) -> dict[str, str]:
     return {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(bundles)}
 
 
-def tracks(rankings: Mapping[str, Sequence[Ranked]], ceilings: Mapping[str, float | None], paint: Mapping[str, str]) -> str:
+def tracks(
+    rankings: Mapping[str, Sequence[Ranked]], ceilings: Mapping[str, float | None], paint: Mapping[str, str]
+) -> str:
     """Single-trial correlation of every bundle, a panel a track and stage, with the known ceiling as a line."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(10, 0.5 + 0.34 * len(paint) + 0.6), layout="constrained")
@@ -40,7 +42,9 @@ def tracks(rankings: Mapping[str, Sequence[Ranked]], ceilings: Mapping[str, floa
         order = list(paint)[::-1]
         for axis, (title, ranked) in zip(axes, rankings.items(), strict=True):
             values = {row.bundle: row.single_trial_correlation for row in ranked}
-            axis.barh(order, [values.get(name, np.nan) for name in order], color=[paint[name] for name in order])
+            axis.barh(
+                order, [values.get(name, np.nan) for name in order], color=[paint[name] for name in order]
+            )
             for place, name in enumerate(order):
                 if name in values:
                     axis.text(values[name], place, f" {values[name]:.3f}", va="center", fontsize=8)
@@ -87,7 +91,14 @@ def curves(table: pd.DataFrame, paint: Mapping[str, str]) -> str:
         score, loss = figure.subplots(1, 2)
         for (name, _), trial in table.groupby(["architecture", "trial"], sort=False):
             for axis, column in ((score, "oracle_correlation"), (loss, "loss")):
-                axis.plot(trial["epoch"], trial[column], color=shades[str(name)], linewidth=1.2, marker=".", markersize=3)
+                axis.plot(
+                    trial["epoch"],
+                    trial[column],
+                    color=shades[str(name)],
+                    linewidth=1.2,
+                    marker=".",
+                    markersize=3,
+                )
         for name in names:
             score.plot([], [], color=shades[name], label=name)
         score.legend(fontsize=8, loc="lower right")
@@ -98,7 +109,13 @@ def curves(table: pd.DataFrame, paint: Mapping[str, str]) -> str:
         return _svg(figure)
 
 
-def traces(group: Mapping[str, np.ndarray], shown: Sequence[str], paint: Mapping[str, str], window: EvalWindow, neurons: int = 3) -> str:
+def traces(
+    group: Mapping[str, np.ndarray],
+    shown: Sequence[str],
+    paint: Mapping[str, str],
+    window: EvalWindow,
+    neurons: int = 3,
+) -> str:
     """Recorded and predicted responses to one trial, a row a neuron; frames that do not count are shaded.
 
     Parameters
@@ -112,11 +129,22 @@ def traces(group: Mapping[str, np.ndarray], shown: Sequence[str], paint: Mapping
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(10, 1.25 * rows + 0.5), layout="constrained")
         for place, axis in enumerate(np.atleast_1d(figure.subplots(rows, 1, sharex=True))):
-            axis.fill_between(seconds, group["recorded"][place], color="#dddddd", step="mid", label="recorded")
+            axis.fill_between(
+                seconds, group["recorded"][place], color="#dddddd", step="mid", label="recorded"
+            )
             if "rates" in group:
-                axis.plot(seconds, group["rates"][place], color=_INK, linewidth=0.9, linestyle=":", label="true rate")
+                axis.plot(
+                    seconds,
+                    group["rates"][place],
+                    color=_INK,
+                    linewidth=0.9,
+                    linestyle=":",
+                    label="true rate",
+                )
             for name in shown:
-                axis.plot(seconds, group[f"prediction/{name}"][place], color=paint[name], linewidth=1.2, label=name)
+                axis.plot(
+                    seconds, group[f"prediction/{name}"][place], color=paint[name], linewidth=1.2, label=name
+                )
             _focus(axis, group, place, shown)
             axis.axvspan(-0.5 / FRAME_RATE, counted.start / FRAME_RATE, color="#f3efe6", zorder=-1)
             axis.set_ylabel(f"neuron {int(group['neurons'][place])}", fontsize=8)

@@ -54,7 +54,10 @@ def write_report(scores: Path, out: Path, sweep: Path | None = None) -> ScoreTab
         ("Both tracks, both stages", figures.tracks(rankings, _ceilings(table), paint)),
         ("Mice and stimulus families", _family_table(table, list(paint))),
         ("Neurons", figures.histograms(_neurons(table, list(rankings)), paint)),
-        ("Predicted against recorded", "".join(_trace_pictures(traces, list(paint), paint, table.provenance.window))),
+        (
+            "Predicted against recorded",
+            "".join(_trace_pictures(traces, list(paint), paint, table.provenance.window)),
+        ),
     ]
     if sweep is not None:
         sections.append(("The sweep", figures.curves(_curves(sweep), paint)))
@@ -80,7 +83,9 @@ def _mice(table: ScoreTable) -> int:
 def _ceilings(table: ScoreTable) -> dict[str, float | None]:
     pooled = table.pooled()
     return {
-        _title(track, stage): pooled.get(Cell(CEILING, WHOLE, track, stage, WHOLE), {}).get("single_trial_correlation", (None,))[0]
+        _title(track, stage): pooled.get(Cell(CEILING, WHOLE, track, stage, WHOLE), {}).get(
+            "single_trial_correlation", (None,)
+        )[0]
         for track in TRACKS
         for stage in STAGES
     }
@@ -96,7 +101,11 @@ def _ranking_table(rankings: Mapping[str, Sequence[Ranked]], paint: Mapping[str,
         cells = [f"<span class='swatch' style='background:{paint[name]}'></span>{html.escape(name)}"]
         for ranked in by_bundle.values():
             row = ranked[name]
-            cells += [_number(row.single_trial_correlation), _number(row.correlation_to_average), _percent(row.fraction_of_ceiling)]
+            cells += [
+                _number(row.single_trial_correlation),
+                _number(row.correlation_to_average),
+                _percent(row.fraction_of_ceiling),
+            ]
         rows.append(cells)
     return _table(head, rows, best=0)
 
@@ -121,8 +130,12 @@ def _family_table(table: ScoreTable, bundles: Sequence[str]) -> str:
 
 def _neurons(table: ScoreTable, titles: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
     """Single-trial correlations, (neurons,), by track and stage, and bundle."""
-    frame = table.table.filter((pc.field("family") == WHOLE) & (pc.field("metric") == "single_trial_correlation")).to_pandas()
-    frame["title"] = [_title(track, stage) for track, stage in zip(frame["track"], frame["stage"], strict=True)]
+    frame = table.table.filter(
+        (pc.field("family") == WHOLE) & (pc.field("metric") == "single_trial_correlation")
+    ).to_pandas()
+    frame["title"] = [
+        _title(track, stage) for track, stage in zip(frame["track"], frame["stage"], strict=True)
+    ]
     names = [CEILING, *(name for name in frame["bundle"].unique() if name != CEILING)]
     found: dict[str, dict[str, np.ndarray]] = {}
     for title in titles:
@@ -144,7 +157,9 @@ def _trace_pictures(
             continue
         seen.add(family)
         prefix = f"{mouse}/{family}/"
-        group = {name.removeprefix(prefix): array for name, array in traces.items() if name.startswith(prefix)}
+        group = {
+            name.removeprefix(prefix): array for name, array in traces.items() if name.startswith(prefix)
+        }
         yield f"<p><b>{html.escape(family)}</b> <small>mouse {html.escape(_short(mouse))}, trial {int(group['trial'])}</small></p>"
         yield figures.traces(group, shown, paint, EvalWindow.parse(window))
 
@@ -153,7 +168,9 @@ def _curves(sweep: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(sweep / "curves.csv", dtype={"trial": str})
     except (OSError, ValueError) as error:
-        raise DataError(f"has no readable curves.csv ({error})", str(sweep), "name a finished sweep") from error
+        raise DataError(
+            f"has no readable curves.csv ({error})", str(sweep), "name a finished sweep"
+        ) from error
 
 
 def _provenance(table: ScoreTable) -> str:
@@ -167,13 +184,19 @@ def _provenance(table: ScoreTable) -> str:
         "truth": made.truth or "none",
         **{f"bundle {name}": checksum for name, checksum in made.bundles.items()},
     }
-    return "<dl>" + "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in lines.items()) + "</dl>"
+    return (
+        "<dl>"
+        + "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in lines.items())
+        + "</dl>"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], best: int | None = None) -> str:
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     lines = (
-        f"<tr{' class=best' if place == best else ''}>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+        f"<tr{' class=best' if place == best else ''}>"
+        + "".join(f"<td>{cell}</td>" for cell in row)
+        + "</tr>"
         for place, row in enumerate(rows)
     )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

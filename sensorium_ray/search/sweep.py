@@ -86,7 +86,11 @@ def sweep(
         _keep_best(name, grid, out / "best" / name)
     with storage.atomic_path(out / "curves.csv") as partial:
         pd.concat([curves for _, curves in tables.values()]).to_csv(partial, index=False)
-    result = {**request, "version": package_version(), "trials": [row for rows, _ in tables.values() for row in rows]}
+    result = {
+        **request,
+        "version": package_version(),
+        "trials": [row for rows, _ in tables.values() for row in rows],
+    }
     storage.write_json(out / "sweep.json", result)
     return result
 
@@ -104,7 +108,12 @@ def _claim(out: Path, request: dict[str, Any]) -> None:
 
 
 def _search(
-    store: Path, name: str, param_space: dict[str, Any], out: Path, settings: SweepSettings, line: ProgressLine
+    store: Path,
+    name: str,
+    param_space: dict[str, Any],
+    out: Path,
+    settings: SweepSettings,
+    line: ProgressLine,
 ) -> tune.ResultGrid:
     trainable = tune.with_resources(
         tune.with_parameters(_train, store=str(store.resolve()), architecture=name, settings=settings),
@@ -114,7 +123,11 @@ def _search(
     callbacks = [_Progress(line, name, settings.epochs)]
     if tune.Tuner.can_restore(experiments / name):
         tuner = tune.Tuner.restore(
-            str(experiments / name), trainable, resume_unfinished=True, restart_errored=True, param_space=param_space
+            str(experiments / name),
+            trainable,
+            resume_unfinished=True,
+            restart_errored=True,
+            param_space=param_space,
         )
         tuner._local_tuner._run_config.callbacks = callbacks
         return tuner.fit()
@@ -127,7 +140,10 @@ def _search(
             num_samples=settings.trials,
             search_alg=BasicVariantGenerator(random_state=settings.seed),
             scheduler=ASHAScheduler(
-                time_attr="epoch", max_t=settings.epochs, grace_period=max(1, settings.epochs // 4), reduction_factor=2
+                time_attr="epoch",
+                max_t=settings.epochs,
+                grace_period=max(1, settings.epochs // 4),
+                reduction_factor=2,
             ),
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
@@ -147,7 +163,12 @@ def _search(
 def _train(config: dict[str, Any], store: str, architecture: str, settings: SweepSettings) -> None:
     """One tune trial: an epoch at a time, each reported with its checkpoint."""
     torch.set_num_threads(max(1, int(settings.cpus)))
-    training = {"epochs": settings.epochs, "steps": settings.steps, "seed": settings.seed, **config["training"]}
+    training = {
+        "epochs": settings.epochs,
+        "steps": settings.steps,
+        "seed": settings.seed,
+        **config["training"],
+    }
     trainer = Trainer(FrameStore.open(Path(store)), architecture, config["model"], TrainSettings(**training))
     saved = tune.get_checkpoint()
     if saved is not None:
@@ -170,7 +191,9 @@ class _Progress(tune.Callback):
         self._line, self._name, self._epochs = line, name, epochs
         self._done: dict[str, int] = {}
 
-    def on_trial_result(self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: Any
+    ) -> None:
         epoch = result["epoch"]
         best = max(result[METRIC], *((t.last_result or {}).get(METRIC, 0.0) for t in trials))
         self._line.advance(epoch - self._done.get(trial.trial_id, 0), f"{self._name}, best so far {best:.3f}")
@@ -180,7 +203,9 @@ class _Progress(tune.Callback):
         self._line.advance(self._epochs - self._done.get(trial.trial_id, 0))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
-        self._line.advance(self._epochs - self._done.get(trial.trial_id, 0), f"{self._name}: a tune trial failed")
+        self._line.advance(
+            self._epochs - self._done.get(trial.trial_id, 0), f"{self._name}: a tune trial failed"
+        )
 
 
 def _table(name: str, grid: tune.ResultGrid) -> tuple[list[dict[str, Any]], pd.DataFrame]:

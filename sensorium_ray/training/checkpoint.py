@@ -48,7 +48,10 @@ class Checkpoint:
     def write(self, folder: Path) -> None:
         """Write into a folder; `checkpoint.json` comes last, so that a cut-off write is not taken for whole."""
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.contiguous() for name, tensor in self.weights.items()}, folder / "weights.safetensors")
+        save_file(
+            {name: tensor.contiguous() for name, tensor in self.weights.items()},
+            folder / "weights.safetensors",
+        )
         torch.save(self.resume, folder / "resume.pt")
         write_npz(folder / "population.npz", self.population.to_arrays())
         about = {"format": _FORMAT, "architecture": self.architecture, "config": self.config}

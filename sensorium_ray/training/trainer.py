@@ -74,7 +74,9 @@ class Trainer:
     gives the same losses as never having stopped.
     """
 
-    def __init__(self, store: FrameStore, architecture: str, config: dict[str, Any], settings: TrainSettings) -> None:
+    def __init__(
+        self, store: FrameStore, architecture: str, config: dict[str, Any], settings: TrainSettings
+    ) -> None:
         torch.manual_seed(settings.seed)
         self._store = store
         self._architecture, self._config, self._settings = architecture, config, settings
@@ -124,7 +126,9 @@ class Trainer:
         predicted = encoder.normalised_responses(video, behavior, pupil, mice, neurons)
         loss = poisson_loss(predicted, recorded[:, :, encoder.receptive_field - 1 :])
         if not torch.isfinite(loss):
-            raise DataError("training diverged: the loss is not finite", self._architecture, "lower learning_rate")
+            raise DataError(
+                "training diverged: the loss is not finite", self._architecture, "lower learning_rate"
+            )
         for group in self._optimizer.param_groups:
             group["lr"] = settings.learning_rate * self._rate(step)
         self._optimizer.zero_grad(set_to_none=True)
@@ -170,7 +174,9 @@ class Trainer:
         run = torch_run(self._average, self._population, mouse)
         for trial in data.select("oracle"):
             counted = DEFAULT_WINDOW.slice(trial.frames)
-            predicted = predict_clip(run, data.clip(trial.trial), self._average.receptive_field, self._average.window)
+            predicted = predict_clip(
+                run, data.clip(trial.trial), self._average.receptive_field, self._average.window
+            )
             signals = np.stack([data.responses(trial.trial)[:, counted], predicted[:, counted]])
             moments = CoMoments.of(signals)
             total = moments if total is None else total.merge(moments)
@@ -210,7 +216,11 @@ class Trainer:
         ours, theirs = self.checkpoint(), checkpoint
         for name in ("version", "data_checksum", "training"):
             if ours.provenance[name] != theirs.provenance[name]:
-                raise ConfigError(f"the checkpoint's {name} differs", "", "train anew, or use what the checkpoint was made with")
+                raise ConfigError(
+                    f"the checkpoint's {name} differs",
+                    "",
+                    "train anew, or use what the checkpoint was made with",
+                )
         self._encoder.load_state_dict(checkpoint.resume["encoder"])
         self._average.load_state_dict(checkpoint.weights)
         self._optimizer.load_state_dict(checkpoint.resume["optimizer"])

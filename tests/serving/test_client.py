@@ -21,7 +21,6 @@ import pytest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import BundleError, EndpointError
-from sensorium_ray.serving import runner
 from sensorium_ray.serving.client import Client
 
 SENSORIUM = (sys.executable, "-c", "from sensorium_ray.cli import main; main()")
@@ -148,6 +147,8 @@ def processes_marked(mark: str) -> list[str]:
 
 
 def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:
+    from sensorium_ray.serving import runner  # it imports Ray Serve, which takes seconds and warns
+
     with pytest.raises(BundleError, match="holds no bundle"):
         runner.start(tmp_path, "127.0.0.1", free_port())
 
