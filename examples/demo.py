@@ -47,9 +47,7 @@ class Demo:
         self._step(1, "simulate mice", truth / "truth.json", ["simulate", self.mice, "--scale", "demo"])
         self._step(2, "ingest", self.store / "store.json", ["ingest", self.mice, self.store])
         sweep = ["sweep", self.store, *ARCHITECTURES, "--size", "demo", "--out", self.sweep]
-        self._step(
-            3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 8, "--steps", 60]
-        )
+        self._step(3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 8, "--steps", 60])
         for name, bundle in zip(ARCHITECTURES, members, strict=True):
             export = ["export", self.sweep / "best" / name, "--out", bundle]
             self._step(4, f"export {name}", bundle / "manifest.json", export)
@@ -98,9 +96,7 @@ class Demo:
         submitted = read_prediction(file, mouse, trial)
         difference = float(np.abs(served[:, 50 : 50 + submitted.shape[1]] - submitted).max())
         if not difference <= TOLERANCE:
-            raise SystemExit(
-                f"the endpoint and the batch job differ by {difference:.2g} on trial {trial} of {mouse}"
-            )
+            raise SystemExit(f"the endpoint and the batch job differ by {difference:.2g} on trial {trial} of {mouse}")
         return {"mouse": mouse, "trial": trial, "largest_difference": difference, "tolerance": TOLERANCE}
 
     def _farewell(self, clock: str) -> None:

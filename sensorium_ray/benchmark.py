@@ -110,15 +110,11 @@ MICE = (
     MouseFacts("B", f"dynamic29228-2-10-{_FIRST}", 7928, ("drifting_gabor",), ("pink_noise", "images")),
     MouseFacts("C", f"dynamic29234-6-9-{_FIRST}", 8285, ("random_dots",), ("drifting_gabor", "images")),
     MouseFacts("D", f"dynamic29513-3-5-{_FIRST}", 7671, ("images",), ("pink_noise", "gaussian_dots")),
-    MouseFacts(
-        "E", f"dynamic29514-2-9-{_FIRST}", 7495, ("gaussian_dots",), ("random_dots", "drifting_gabor")
-    ),
+    MouseFacts("E", f"dynamic29514-2-9-{_FIRST}", 7495, ("gaussian_dots",), ("random_dots", "drifting_gabor")),
     MouseFacts("F", f"dynamic29515-10-12-{_ADDED}", 7863, ("pink_noise",), ("gaussian_dots", "random_dots")),
     MouseFacts("G", f"dynamic29623-4-9-{_ADDED}", 7908, ("drifting_gabor",), ("random_dots", "images")),
     MouseFacts("H", f"dynamic29647-19-8-{_ADDED}", 8202, ("gaussian_dots",), ("pink_noise", "images")),
-    MouseFacts(
-        "I", f"dynamic29712-5-9-{_ADDED}", 7939, ("random_dots",), ("gaussian_dots", "drifting_gabor")
-    ),
+    MouseFacts("I", f"dynamic29712-5-9-{_ADDED}", 7939, ("random_dots",), ("gaussian_dots", "drifting_gabor")),
     MouseFacts("J", f"dynamic29755-2-8-{_ADDED}", 8122, ("images",), ("pink_noise", "drifting_gabor")),
 )
 """The published mice, in the order of the paper; A-E came first, F-J are the competition's."""

@@ -21,6 +21,6 @@ def connect(address: str | None = None) -> None:
         return
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None and "RAY_ADDRESS" not in os.environ:
-        ray.init(include_dashboard=False, object_store_memory=400 * 1024**2, **quiet)
+        ray.init(address="local", include_dashboard=False, object_store_memory=400 * 1024**2, **quiet)
     else:
         ray.init(address=address or "auto", **quiet)

@@ -67,8 +67,8 @@ class ProgressLine:
         self._done += steps
         if self._bar is not None:
             self._bar.update(self._task, advance=steps, description=f"{self._label} {note}".rstrip())
-        elif time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
-            left = (time.monotonic() - self._started) * (self._total / max(self._done, 1e-9) - 1)
+        elif self._done and time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
+            left = (time.monotonic() - self._started) * (self._total / self._done - 1)
             self._say(f"{self._done:g}/{self._total:g}, about {_clock(left)} left {note}".rstrip())
 
     def _say(self, text: str) -> None:

@@ -49,9 +49,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if path.parent.is_dir():
             remove(partial)
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-            raise DataError(
-                _UNWRITABLE[error.errno], str(path), "free some space or name another place"
-            ) from error
+            raise DataError(_UNWRITABLE[error.errno], str(path), "free some space or name another place") from error
         raise
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import LinearConstraint, minimize
 
 from ..errors import BundleError
-from ..scoring.statistics import CoMoments
+from ..metrics.statistics import CoMoments
 from ..storage import atomic_path, require_new
 from ..version import package_version
 from .manifest import MEMBERS, Manifest, Member, bundle_checksum, checksums
@@ -55,13 +55,11 @@ def fit_weights(moments: Sequence[CoMoments]) -> np.ndarray:
             jac=True,
             method="SLSQP",
             bounds=[(0, 1)] * members,
-            constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones_like(w)},
+            constraints=LinearConstraint(np.ones(members), 1, 1),
         ).x
         for start in starts
     ]
-    best = min(
-        (np.clip(weights, 0, None) for weights in (*found, *starts)), key=lambda weights: loss(weights)[0]
-    )
+    best = min((np.clip(weights, 0, None) for weights in (*found, *starts)), key=lambda weights: loss(weights)[0])
     return best / best.sum()
 
 

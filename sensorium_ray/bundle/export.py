@@ -25,6 +25,8 @@ from .predictor import load_predictor
 TOLERANCE = 1e-4
 """Largest |exported - torch| that is accepted, in units of the largest |torch| answer."""
 
+_TIME_AXES = {"video": 1, "behavior": 2, "pupil_center": 2, "responses": 2}
+
 _PARITY_LENGTHS = (1, 40, 131)
 """Lengths of the clips of the check: one frame, less than a chunk, more than a chunk."""
 
@@ -58,9 +60,7 @@ def export(checkpoint: Path, out: Path, store: Path | None = None, name: str | N
             name=name or out.name,
             architecture=saved.architecture,
             config=saved.config,
-            mice=tuple(
-                MouseEntry(name=m.name, unit_ids=tuple(map(int, m.unit_ids))) for m in population.mice
-            ),
+            mice=tuple(MouseEntry(name=m.name, unit_ids=tuple(map(int, m.unit_ids))) for m in population.mice),
             frame_shape=next(iter(clips.values()))[1].video.shape[1:],
             receptive_field=encoder.receptive_field,
             window=Window(frames=encoder.window.frames, stride=encoder.window.stride, hop=encoder.window.hop)
@@ -112,9 +112,9 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
     assert program is not None
     program.save(path, external_data=False)
     for value in (*program.model.graph.inputs, *program.model.graph.outputs):
-        time_axis = {"video": 1, "behavior": 2, "pupil_center": 2, "responses": 2}.get(value.name)
-        if time_axis is not None and isinstance(value.shape[time_axis], int):
-            raise ExportError(f"the graph froze '{value.name}' to {value.shape[time_axis]} frames", str(path))
+        axis = _TIME_AXES.get(value.name or "")
+        if axis is not None and (value.shape is None or isinstance(value.shape[axis], int)):
+            raise ExportError(f"the graph froze the frames of '{value.name}': {value.shape}", str(path))
 
 
 def _parity_clips(store: FrameStore, population: Population) -> dict[str, tuple[str, Clip]]:
@@ -142,13 +142,11 @@ def _measure_parity(
             expected = predict_clip(
                 torch_run(encoder, population, mouse), clip, encoder.receptive_field, encoder.window
             )
-            error = np.abs(predictor.predict(clip, mouse) - expected).max() / max(
-                np.abs(expected).max(), 1e-12
-            )
+            error = np.abs(predictor.predict(clip, mouse) - expected).max() / max(np.abs(expected).max(), 1e-12)
             worst = max(worst, float(error))
     if not worst <= TOLERANCE:
         raise ExportError(
-            f"the exported graph differs from torch by {worst:.2g} of the largest answer (at most {TOLERANCE:g} is accepted)",
+            f"the exported graph differs from torch by {worst:.2g} of the largest answer, more than {TOLERANCE:g}",
             str(bundle),
         )
     return Parity(

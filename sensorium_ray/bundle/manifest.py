@@ -115,9 +115,7 @@ class Manifest(_Part):
             if not path.is_file():
                 raise BundleError("file is missing", str(path), "copy or export the bundle again")
             if sha256(path) != expected:
-                raise BundleError(
-                    "differs from the manifest's checksum", str(path), "copy or export the bundle again"
-                )
+                raise BundleError("differs from the manifest's checksum", str(path), "copy or export the bundle again")
 
 
 def bundle_checksum(bundle: Path) -> str:
@@ -141,9 +139,7 @@ def find_bundles(folder: Path) -> dict[str, Path]:
     ------
     BundleError : there is none, or two share a name.
     """
-    paths = (
-        [folder] if (folder / MANIFEST).is_file() else sorted(p.parent for p in folder.glob(f"*/{MANIFEST}"))
-    )
+    paths = [folder] if (folder / MANIFEST).is_file() else sorted(p.parent for p in folder.glob(f"*/{MANIFEST}"))
     found: dict[str, Path] = {}
     for path in paths:
         name = Manifest.read(path).name

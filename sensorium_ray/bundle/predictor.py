@@ -61,9 +61,7 @@ def load_predictor(bundle: Path, threads: int = 0) -> Predictor:
     manifest.verify(bundle)
     if manifest.kind == "model":
         return ModelPredictor(bundle, manifest, threads)
-    members = {
-        member.name: load_predictor(bundle / MEMBERS / member.name, threads) for member in manifest.members
-    }
+    members = {member.name: load_predictor(bundle / MEMBERS / member.name, threads) for member in manifest.members}
     return EnsemblePredictor(manifest, members)
 
 
@@ -82,9 +80,7 @@ class _Described:
     def neurons(self, mouse: str) -> int:
         """Number of a mouse's neurons."""
         if mouse not in self._sizes:
-            raise DataError(
-                f"knows no mouse '{mouse}'", self.manifest.name, "known: " + ", ".join(self._sizes)
-            )
+            raise DataError(f"knows no mouse '{mouse}'", self.manifest.name, "known: " + ", ".join(self._sizes))
         return self._sizes[mouse]
 
     def _check(self, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
@@ -102,7 +98,7 @@ class _Described:
                 raise DataError(f"has {given} channels", name, f"this model takes {channels}")
         if neurons is None:
             return np.arange(size)
-        if neurons.ndim != 1 or (len(neurons) and not (0 <= neurons.min() and neurons.max() < size)):
+        if neurons.ndim != 1 or (len(neurons) and not (neurons.min() >= 0 and neurons.max() < size)):
             raise DataError(
                 "are not indices of this mouse's neurons",
                 "neurons",
@@ -120,13 +116,9 @@ class ModelPredictor(_Described):
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(
-                bundle / ONNX, options, providers=ort.get_available_providers()
-            )
+            self._session = ort.InferenceSession(bundle / ONNX, options, providers=ort.get_available_providers())
         except Exception as error:  # onnxruntime's own errors share no base class
-            raise BundleError(
-                f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again"
-            ) from error
+            raise BundleError(f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again") from error
         self._window = manifest.window.spec() if manifest.window else None
 
     def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
@@ -167,15 +159,11 @@ class EnsemblePredictor(_Described):
         self._check(clip, mouse, neurons)
         return self.combine(self.member_predictions(clip, mouse, neurons))
 
-    def member_predictions(
-        self, clip: Clip, mouse: str, neurons: np.ndarray | None = None
-    ) -> dict[str, np.ndarray]:
+    def member_predictions(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Each member's answer by its name."""
         return {name: member.predict(clip, mouse, neurons) for name, member in self.members.items()}
 
     def combine(self, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
         """Weighted mean of the members' answers, accumulated in float64."""
-        total = sum(
-            member.weight * predictions[member.name].astype(np.float64) for member in self.manifest.members
-        )
+        total = sum(member.weight * predictions[member.name].astype(np.float64) for member in self.manifest.members)
         return np.asarray(total, np.float32)

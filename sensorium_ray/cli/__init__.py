@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -17,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _name, _command in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "simulate": simulate.simulate,
     "ingest": data.ingest,
     "verify": data.verify,
@@ -31,7 +32,8 @@ for _name, _command in {
     "check-submission": scoring.check_submission,
     "serve": serving.serve,
     "predict": serving.predict,
-}.items():
+}
+for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
 
 

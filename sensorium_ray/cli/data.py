@@ -86,9 +86,7 @@ def _print_table(mice: list[MouseSummary]) -> None:
         console.print(line, highlight=False)
         table = Table("tier", "trials", "frames", "videos", "repeats", box=None)
         for tier in mouse.tiers:
-            table.add_row(
-                tier.tier, str(tier.trials), _range(tier.frames), str(tier.videos), _range(tier.repeats)
-            )
+            table.add_row(tier.tier, str(tier.trials), _range(tier.frames), str(tier.videos), _range(tier.repeats))
         console.print(table)
 
 

@@ -10,9 +10,7 @@ import typer
 
 def report(
     scores: Annotated[Path, typer.Argument(help="Folder that `sensorium score` wrote.")],
-    out: Annotated[
-        Path | None, typer.Option(help="HTML file to write; default: report.html in that folder.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="HTML file to write; default: report.html in that folder.")] = None,
     sweep: Annotated[Path | None, typer.Option(help="Sweep whose curves are shown too.")] = None,
 ) -> None:
     """Write one self-contained HTML page and print its ranking.

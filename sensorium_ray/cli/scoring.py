@@ -55,9 +55,7 @@ def score(
 
 
 def ensemble(
-    store: Annotated[
-        Path, typer.Argument(help="Frame store; the weights are learned on its oracle tier alone.")
-    ],
+    store: Annotated[Path, typer.Argument(help="Frame store; the weights are learned on its oracle tier alone.")],
     bundles: Annotated[list[Path], typer.Argument(help="Members: models or ensembles.")],
     out: Annotated[Path, typer.Option(help="Bundle to write.")],
     frames: Annotated[str, typer.Option(help=_FRAMES)] = "50..299",
@@ -95,9 +93,7 @@ def submit(
     from ..scoring.submission import write_submission
 
     tracks = TRACKS if track == "both" else (track,)
-    for path in write_submission(
-        store, bundle, out, tracks=tracks, window=EvalWindow.parse(frames), address=address
-    ):
+    for path in write_submission(store, bundle, out, tracks=tracks, window=EvalWindow.parse(frames), address=address):
         typer.echo(path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -16,7 +16,8 @@ def sweep(
     spaces: Annotated[list[str], typer.Argument(help="Architectures; each has a file in tune_spaces/.")],
     out: Annotated[Path, typer.Option(help="Folder to write; an unfinished sweep in it goes on.")],
     size: Annotated[
-        str, typer.Option(help="full, demo (for two cores) or published (the paper's point).")
+        Literal["full", "demo", "published"],
+        typer.Option(help="full, demo (for two cores) or published (the paper's point)."),
     ] = "full",
     trials: Annotated[int, typer.Option(help="Tune trials an architecture.")] = 8,
     epochs: Annotated[int, typer.Option(help="Epochs of a tune trial that ASHA does not stop.")] = 20,
@@ -47,13 +48,9 @@ def sweep(
 
 
 def export(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Checkpoint folder of a sweep, e.g. demo/sweep/best/dwiseneuro.")
-    ],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint folder of a sweep, e.g. demo/sweep/best/dwiseneuro.")],
     out: Annotated[Path, typer.Option(help="Bundle to write.")],
-    store: Annotated[
-        Path | None, typer.Option(help="Store to check on; default: the one it was trained on.")
-    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Store to check on; default: the one it was trained on.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest.")] = False,
 ) -> None:
     """Turn a checkpoint into an ONNX bundle, checked against torch on real clips.
@@ -67,6 +64,5 @@ def export(
         print(manifest.model_dump_json())
         return
     assert manifest.parity is not None
-    print(
-        f"{out}: {manifest.architecture} for {len(manifest.mice)} mice, differs from torch by {manifest.parity.max_error:.1e}"
-    )
+    about = f"{manifest.architecture} for {len(manifest.mice)} mice"
+    print(f"{out}: {about}, differs from torch by {manifest.parity.max_error:.1e}")

@@ -57,9 +57,7 @@ def predict(
     from ..serving.client import Client
 
     if out.suffix not in (".npz", ".npy"):
-        raise ConfigError(
-            f"'{out}' is neither .npz nor .npy", "--out", "name a file that ends in one of them"
-        )
+        raise ConfigError(f"'{out}' is neither .npz nor .npy", "--out", "name a file that ends in one of them")
     storage.require_new(out)
     answer = Client(url).answer(model, read_clip(clip), mouse)
     if out.suffix == ".npz":
@@ -78,9 +76,7 @@ def _greeting(endpoint: Endpoint) -> str:
     """The endpoint's address and two commands to try on it."""
     name, model = next(iter(endpoint.models.items()))
     mouse = model.manifest.mice[0].name
-    ask = (
-        f"sensorium predict {endpoint.url} {name} STORE/{mouse}/trials/0.npy --mouse {mouse} --out answer.npz"
-    )
+    ask = f"sensorium predict {endpoint.url} {name} STORE/{mouse}/trials/0.npy --mouse {mouse} --out answer.npz"
     return (
         f"serving {', '.join(endpoint.models)} at {endpoint.url} until Ctrl-C; try\n"
         f"  curl {endpoint.url}/v1/models\n"

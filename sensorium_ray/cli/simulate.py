@@ -25,9 +25,7 @@ def simulate(
         ScaleName, typer.Option(help="tiny: for tests; demo: for a first look; full: as the published mice.")
     ] = ScaleName.demo,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and scale give the same files.")] = 0,
-    mice: Annotated[
-        int | None, typer.Option(min=1, help="How many mice, instead of the scale's two.")
-    ] = None,
+    mice: Annotated[int | None, typer.Option(min=1, help="How many mice, instead of the scale's two.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the names as JSON.")] = False,
 ) -> None:
     """Write simulated mice, file by file as the 2023 benchmark publishes them, and the truth beside them.

@@ -36,9 +36,7 @@ class Temperament:
         )
 
 
-def simulate_behavior(
-    temperament: Temperament, frames: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def simulate_behavior(temperament: Temperament, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Behaviour of one trial.
 
     Returns

@@ -52,9 +52,11 @@ class Clip:
             array = getattr(self, name)
             if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
                 raise DataError(f"has dtype {array.dtype}", name, "give real numbers")
+            with np.errstate(over="ignore"):
+                array = np.ascontiguousarray(array, dtype=np.float32)
             if not np.isfinite(array).all():
                 raise DataError("holds NaN or infinite values", name, "cut the clip to its valid frames")
-            object.__setattr__(self, name, np.ascontiguousarray(array, dtype=np.float32))
+            object.__setattr__(self, name, array)
 
     @property
     def frames(self) -> int:

@@ -249,9 +249,7 @@ class _Filters:
             mixing, complexity = self._directionality[rows], self._complexity[rows]
             first = even[rows] @ fast - mixing * (odd[rows] @ slow)
             second = odd[rows] @ fast + mixing * (even[rows] @ slow)
-            energy[self._order[rows]] = np.maximum(first, 0) ** 2 + complexity * (
-                np.minimum(first, 0) ** 2 + second**2
-            )
+            energy[self._order[rows]] = np.maximum(first, 0) ** 2 + complexity * (np.minimum(first, 0) ** 2 + second**2)
         return energy
 
 
@@ -294,9 +292,7 @@ def _temporal_matrices(bank: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
     matrices = []
     for order in (3, 5):
         # Adelson & Bergen 1985, with the depth of the rebound free: mouse cells range from sustained to transient.
-        kernel = (
-            time**order * np.exp(-time) * (1 / factorial(order) - rebound * time**2 / factorial(order + 2))
-        )
+        kernel = time**order * np.exp(-time) * (1 / factorial(order) - rebound * time**2 / factorial(order + 2))
         kernel /= np.linalg.norm(kernel)
         inside = (lag >= 0) & (lag < MEMORY)
         matrices.append(np.where(inside, kernel[lag.clip(0, MEMORY - 1)], 0).astype(np.float32))

@@ -96,6 +96,4 @@ def _tiers(trials: Iterable[TrialInfo]) -> list[TierSummary]:
 def _tier(tier: str, trials: list[TrialInfo]) -> TierSummary:
     frames = [info.frames for info in trials]
     repeats = Counter(info.video for info in trials).values()
-    return TierSummary(
-        tier, len(trials), (min(frames), max(frames)), len(repeats), (min(repeats), max(repeats))
-    )
+    return TierSummary(tier, len(trials), (min(frames), max(frames)), len(repeats), (min(repeats), max(repeats)))

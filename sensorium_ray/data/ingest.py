@@ -118,9 +118,7 @@ def _is_ours(folder: Path) -> bool:
     """A mouse of a store has a source.json, or nothing yet but what a killed writer left of it."""
     if not folder.is_dir():
         return False
-    return (folder / "source.json").is_file() or all(
-        file.name.startswith("source.json") for file in folder.iterdir()
-    )
+    return (folder / "source.json").is_file() or all(file.name.startswith("source.json") for file in folder.iterdir())
 
 
 def _require_training(mice: list[RawMouse]) -> None:
@@ -191,9 +189,7 @@ def _in_parallel(mouse: RawMouse, folder: Path) -> Iterator[list[TrialDone]]:
         while running:
             (ready,), running = ray.wait(running, num_returns=1)
             yield _result(ready)
-            running += [
-                task.remote(shared, batch, folder) for _, batch in zip(range(1), batches, strict=False)
-            ]
+            running += [task.remote(shared, batch, folder) for _, batch in zip(range(1), batches, strict=False)]
     finally:
         for left in running:
             ray.cancel(left)
@@ -258,9 +254,7 @@ def _common_frame_shape(mouse: RawMouse, done: list[TrialDone]) -> tuple[int, in
     first, frame_shape, _ = done[0]
     for info, shape, _ in done:
         if shape != frame_shape:
-            what = (
-                f"has {shape[0]}x{shape[1]} pixels, trial {first.trial} has {frame_shape[0]}x{frame_shape[1]}"
-            )
+            what = f"has {shape[0]}x{shape[1]} pixels, trial {first.trial} has {frame_shape[0]}x{frame_shape[1]}"
             raise DataError(what, str(mouse.file("videos", info.trial)), "give all videos the same size")
     return frame_shape
 
@@ -279,9 +273,7 @@ def _statistics(done: list[TrialDone]) -> dict[str, np.ndarray]:
         response_std=pooled.response.std,
     )
     names = Statistics.__dataclass_fields__
-    return {
-        name: np.asarray(array, np.float32) for name, array in zip(names, astuple(statistics), strict=True)
-    }
+    return {name: np.asarray(array, np.float32) for name, array in zip(names, astuple(statistics), strict=True)}
 
 
 def _published(mouse: RawMouse) -> dict[str, np.ndarray]:

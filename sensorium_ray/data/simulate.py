@@ -167,9 +167,7 @@ class _Mouse:
             self._temperament, frames, generator(self._seed, BEHAVIOR, self._index, presentation.trial)
         )
         rates = self.cortex.rates(video, behavior, pupil_center)
-        responses = self.cortex.responses(
-            rates, generator(self._seed, NOISE, self._index, presentation.trial)
-        )
+        responses = self.cortex.responses(rates, generator(self._seed, NOISE, self._index, presentation.trial))
         arrays = {
             "videos": video.transpose(1, 2, 0).astype(np.float64),
             "responses": np.zeros_like(responses) if presentation.withheld else responses,
@@ -237,9 +235,7 @@ def _require_own(folder: Path, identity: dict[str, Any]) -> None:
     """Refuse a folder that holds anything but an unfinished part of this very simulation."""
     truth = folder / "truth"
     if (truth / _FINISHED).exists():
-        raise DataError(
-            "holds a finished simulation already", str(folder), "name another folder or remove it"
-        )
+        raise DataError("holds a finished simulation already", str(folder), "name another folder or remove it")
     if truth.is_dir():
         remove_partials(truth)
     if (truth / _STARTED).exists():
@@ -250,9 +246,7 @@ def _require_own(folder: Path, identity: dict[str, Any]) -> None:
                 "give the same ones to finish it, name another folder, or remove it",
             )
     elif folder.exists() and (not folder.is_dir() or any(path.is_file() for path in folder.rglob("*"))):
-        raise DataError(
-            "holds something that is not a simulation", str(folder), "name a new or an empty folder"
-        )
+        raise DataError("holds something that is not a simulation", str(folder), "name a new or an empty folder")
 
 
 def _require_space(folder: Path, needed: int) -> None:

@@ -25,9 +25,7 @@ _MARGIN = 24  # how far the camera may wander from the middle of its canvas, pix
 _SPRITE = 12  # largest radius of a moving object, pixels
 _LUMINANCE = (1.05, 2.35)  # beta distribution of an object's mean luminance: dark is commoner than bright
 _CONTRAST = 0.45  # of the texture relative to its object's luminance
-_ROUGHNESS = (
-    -0.5
-)  # exponent of the texture's amplitude spectrum; sub-pixel motion and occlusion steepen it to -1
+_ROUGHNESS = -0.5  # exponent of the texture's amplitude spectrum; sub-pixel motion and occlusion steepen it to -1
 
 
 def natural_movie(
@@ -96,7 +94,8 @@ def pink_noise(
     directions = rng.uniform(0, 2 * np.pi, -(-frames // segment)).repeat(segment)[:frames, None, None]
     # Screen rows count downwards, so a direction of 90 degrees (up) has a negative vertical part.
     along = fx * np.cos(directions) - fy * np.sin(directions)
-    band = np.exp(concentration * ((along / radius) ** 2 - 1)) / radius
+    # The corners of the spectrum would add detail to diagonal noise only.
+    band = (radius <= 0.5) * np.exp(concentration * ((along / radius) ** 2 - 1)) / radius
     phase = -2 * np.pi * speed * np.cumsum(along, axis=0)
     noise = np.fft.irfft2(spectrum * band * np.exp(1j * phase), s=(height, width))[:, :_HEIGHT, :_WIDTH]
     return _grey_levels(GREY + contrast * noise / noise.std())
@@ -253,9 +252,7 @@ def grating(
     x = np.arange(_WIDTH) - (_WIDTH - 1) / 2
     y = np.arange(_HEIGHT)[:, None] - (_HEIGHT - 1) / 2
     window = np.exp(-(x**2 + y**2) / (2 * envelope**2))
-    cosine, sine, pitch = (
-        values[:, None, None] for values in (np.cos(direction), np.sin(direction), wavelength)
-    )
+    cosine, sine, pitch = (values[:, None, None] for values in (np.cos(direction), np.sin(direction), wavelength))
     cycles = (x * cosine - y * sine) / pitch - np.cumsum(frequency)[:, None, None]
     return _grey_levels(GREY + contrast * window * np.cos(2 * np.pi * cycles))
 
@@ -285,9 +282,7 @@ def crops(canvas: np.ndarray, offsets: np.ndarray, shape: tuple[int, int] = FRAM
     return out
 
 
-def _scene(
-    rng: np.random.Generator, frames: int, objects: int, speed: float, camera_speed: float
-) -> np.ndarray:
+def _scene(rng: np.random.Generator, frames: int, objects: int, speed: float, camera_speed: float) -> np.ndarray:
     texture = _texture(rng)
     path = _MARGIN + _camera(rng, frames, camera_speed)
     background = crops(_dead_leaves(rng, texture)[None], path)

@@ -133,9 +133,7 @@ class MouseData:
             raise DataError("lacks frame_shape or files", str(path / "mouse.json"), reingest(path)) from error
         self._by_index = {info.trial: info for info in self.trials}
         if mouse_checksum(self.unit_ids, self.trials) != checksum:
-            raise DataError(
-                "trials.csv or neurons.npz was changed: the checksum does not fit", str(path), _AGAIN
-            )
+            raise DataError("trials.csv or neurons.npz was changed: the checksum does not fit", str(path), _AGAIN)
 
     @property
     def neurons(self) -> int:
@@ -261,9 +259,7 @@ def video_id(video: np.ndarray) -> str:
 
 def mouse_checksum(unit_ids: np.ndarray, trials: list[TrialInfo]) -> str:
     """Checksum of a mouse: its neurons, and the tier and content of its trials."""
-    entries = [
-        f"{info.trial} {info.tier} {info.sha256}" for info in sorted(trials, key=lambda info: info.trial)
-    ]
+    entries = [f"{info.trial} {info.tier} {info.sha256}" for info in sorted(trials, key=lambda info: info.trial)]
     return storage.sha256_of(unit_ids.astype("<i8").tobytes(), *entries)
 
 
@@ -291,9 +287,7 @@ def read_trials(path: Path) -> list[TrialInfo]:
     try:
         with path.open(newline="") as file:
             rows: list[dict[str, Any]] = list(csv.DictReader(file))
-        trials = [
-            TrialInfo(**{**row, "trial": int(row["trial"]), "frames": int(row["frames"])}) for row in rows
-        ]
+        trials = [TrialInfo(**{**row, "trial": int(row["trial"]), "frames": int(row["frames"])}) for row in rows]
     except FileNotFoundError as error:
         raise DataError("file is missing", str(path), reingest(path.parent)) from error
     except (KeyError, TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ from .clip import Clip
 from .store import MouseData, TrialInfo
 
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""video (batch, frames, height, width), behavior (batch, 2, frames), pupil (batch, 2, frames) -> (batch, neurons, frames)."""
+"""video (batch, frames, height, width), behavior and pupil centre (batch, 2, frames) -> (batch, neurons, frames)."""
 
 _CHUNK = 100
 """Frames answered in one call, so that an hour of video needs no more memory than a few seconds of it."""
@@ -50,9 +50,7 @@ class WindowSpec:
         span = np.arange(self.frames) * self.stride
         rows = []
         for phase in range(min(self.stride, clip_frames)):
-            last_start = (
-                phase + max(0, (clip_frames - 1 - phase) // self.stride - (self.frames - 1)) * self.stride
-            )
+            last_start = phase + max(0, (clip_frames - 1 - phase) // self.stride - (self.frames - 1)) * self.stride
             starts = np.arange(phase, last_start, self.hop * self.stride)
             rows += [start + span for start in (*starts, last_start)]
         return np.minimum(np.array(rows), clip_frames - 1)
@@ -81,9 +79,7 @@ def _in_chunks(run: Run, clip: Clip, past: int) -> np.ndarray:
     for start in range(0, clip.frames, _CHUNK):
         first = max(0, start - past)
         frames = slice(first, min(start + _CHUNK, clip.frames))
-        answer = run(
-            clip.video[None, frames], clip.behavior[None, :, frames], clip.pupil_center[None, :, frames]
-        )
+        answer = run(clip.video[None, frames], clip.behavior[None, :, frames], clip.pupil_center[None, :, frames])
         answers.append(answer[0, :, start - first :])
     return np.concatenate(answers, axis=1)
 
@@ -101,7 +97,7 @@ def _in_windows(run: Run, clip: Clip, indices: np.ndarray) -> np.ndarray:
         if total is None:
             total = np.zeros((answers.shape[1], clip.frames), np.float32)
         for answer, frames in zip(answers, batch, strict=True):
-            np.add.at(total, (slice(None), frames), answer)
+            np.add.at(total.T, frames, answer.T)
             np.add.at(count, frames, 1)
     assert total is not None  # a clip has at least one frame, hence one window
     return total / count

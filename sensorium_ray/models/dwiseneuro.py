@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -52,9 +53,7 @@ class Config:
                 "core_features and spatial_strides differ in length", "dwiseneuro", "give one entry a block"
             )
         if any(width % 2 for width in (self.core_features[-1], *self.cortex_features)):
-            raise ConfigError(
-                "the last core width or a cortex width is odd", "dwiseneuro", "the cortex has two groups"
-            )
+            raise ConfigError("the last core width or a cortex width is odd", "dwiseneuro", "the cortex has two groups")
 
 
 class Block(nn.Module):
@@ -68,9 +67,7 @@ class Block(nn.Module):
         self.stride, self.outputs = stride, outputs
         self.encoding = PositionalEncoding(inputs)
         self.widen = nn.Conv3d(inputs, middle, 1, bias=False)
-        self.space = nn.Conv3d(
-            middle, middle, (1, 3, 3), (1, stride, stride), (0, 1, 1), groups=middle, bias=False
-        )
+        self.space = nn.Conv3d(middle, middle, (1, 3, 3), (1, stride, stride), (0, 1, 1), groups=middle, bias=False)
         self.time = nn.Conv3d(middle, middle, (5, 1, 1), padding=(2, 0, 0), groups=middle, bias=False)
         self.narrow = nn.Conv3d(middle, outputs, 1, bias=False)
         self.norms = nn.ModuleList(nn.BatchNorm3d(width) for width in (middle, middle, middle, outputs))
@@ -135,9 +132,7 @@ class CortexLayer(nn.Module):
         """(batch, inputs, frames) -> (batch, outputs, frames)."""
         features = F.silu(self.norm(self.conv(inputs)))
         batch, channels, frames = features.shape
-        shuffled = (
-            features.reshape(batch, 2, channels // 2, frames).transpose(1, 2).reshape(batch, channels, frames)
-        )
+        shuffled = features.reshape(batch, 2, channels // 2, frames).transpose(1, 2).reshape(batch, channels, frames)
         return self.drop_path(shuffled) + self.shortcut_norm(tile_channels(inputs, channels))
 
 
@@ -150,7 +145,7 @@ def pad_centre(video: Tensor, shape: tuple[int, int]) -> Tensor:
 def build(config: Config, population: Population) -> Encoder:
     """Core and cortex with one readout a mouse."""
     widths = (config.core_features[-1], *config.cortex_features)
-    cortex = [CortexLayer(*pair, config.drop_path) for pair in zip(widths[:-1], widths[1:], strict=True)]
+    cortex = [CortexLayer(*pair, config.drop_path) for pair in pairwise(widths)]
     core = _CoreAndCortex(Core(config), nn.Sequential(*cortex))
     _initialise(core)
     scale = Normaliser(population, config.normalisation).response_scale

@@ -47,9 +47,7 @@ class Encoder(nn.Module):
         self.receptive_field = receptive_field
         self.window = window
 
-    def forward(
-        self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor
-    ) -> Tensor:
+    def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor) -> Tensor:
         """Responses to every frame; the first frame is held for as long as the receptive field reaches back.
 
         Parameters
@@ -131,8 +129,7 @@ class Normaliser(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Scaled (video, behavior, pupil centre), same shapes."""
         return (
-            (video - self.video_mean[mouse][:, None, None, None])
-            / self.video_scale[mouse][:, None, None, None],
+            (video - self.video_mean[mouse][:, None, None, None]) / self.video_scale[mouse][:, None, None, None],
             behavior / self.behavior_scale[mouse][:, :, None],
             (pupil_center - self.pupil_mean[mouse][:, :, None]) / self.pupil_scale[mouse][:, :, None],
         )

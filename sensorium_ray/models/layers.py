@@ -31,9 +31,7 @@ def spatial_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
     """Apply a (1, k, k) convolution frame by frame as a 2D one, which CPUs run several times faster."""
     batch, channels, frames, height, width = inputs.shape
     flat = inputs.transpose(1, 2).reshape(batch * frames, channels, height, width)
-    out = F.conv2d(
-        flat, conv.weight[:, :, 0], conv.bias, conv.stride[1:], conv.padding[1:], groups=conv.groups
-    )
+    out = F.conv2d(flat, conv.weight[:, :, 0], conv.bias, conv.stride[1:], conv.padding[1:], groups=conv.groups)
     return out.reshape(batch, frames, *out.shape[1:]).transpose(1, 2)
 
 
@@ -41,7 +39,7 @@ def temporal_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
     """Apply a (k, 1, 1) convolution over time as a 2D one with all pixels on the second axis."""
     batch, channels, frames, height, width = inputs.shape
     flat = inputs.reshape(batch, channels, frames, height * width)
-    out = F.conv2d(flat, conv.weight[..., 0], conv.bias, padding=(conv.padding[0], 0), groups=conv.groups)
+    out = F.conv2d(flat, conv.weight[..., 0], conv.bias, padding=(int(conv.padding[0]), 0), groups=conv.groups)
     return out.reshape(*out.shape[:3], height, width)
 
 
@@ -75,9 +73,7 @@ class PositionalEncoding(nn.Module):
         self.channels = channels
         per_axis = 2 * math.ceil(channels / 6)
         per_axis += per_axis % 2
-        self.register_buffer(
-            "inverse_frequency", 10000.0 ** (-torch.arange(0, per_axis, 2).float() / per_axis)
-        )
+        self.register_buffer("inverse_frequency", 10000.0 ** (-torch.arange(0, per_axis, 2).float() / per_axis))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Same shape."""

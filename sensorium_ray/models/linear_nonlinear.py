@@ -32,9 +32,7 @@ class LinearCore(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.conv = FactorisedConv(
-            3, config.channels, config.spatial_kernel, config.temporal_kernel, config.stride
-        )
+        self.conv = FactorisedConv(3, config.channels, config.spatial_kernel, config.temporal_kernel, config.stride)
         self.norm = nn.BatchNorm3d(config.channels)
 
     def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor) -> Tensor:

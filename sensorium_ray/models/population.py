@@ -89,7 +89,5 @@ class Population:
         mice = []
         for place, name in enumerate(arrays["names"]):
             statistics = Statistics(**{f.name: arrays[f"{place}/{f.name}"] for f in fields(Statistics)})
-            mice.append(
-                MouseSpec(str(name), arrays[f"{place}/unit_ids"], arrays[f"{place}/coordinates"], statistics)
-            )
+            mice.append(MouseSpec(str(name), arrays[f"{place}/unit_ids"], arrays[f"{place}/coordinates"], statistics))
         return cls(mice)

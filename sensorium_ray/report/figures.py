@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -16,7 +17,7 @@ from ..scoring.table import CEILING, Ranked
 
 _COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#eeca3b")
 _INK, _PALE = "#222222", "#bbbbbb"
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -42,9 +43,7 @@ def tracks(
         order = list(paint)[::-1]
         for axis, (title, ranked) in zip(axes, rankings.items(), strict=True):
             values = {row.bundle: row.single_trial_correlation for row in ranked}
-            axis.barh(
-                order, [values.get(name, np.nan) for name in order], color=[paint[name] for name in order]
-            )
+            axis.barh(order, [values.get(name, np.nan) for name in order], color=[paint[name] for name in order])
             for place, name in enumerate(order):
                 if name in values:
                     axis.text(values[name], place, f" {values[name]:.3f}", va="center", fontsize=8)
@@ -129,9 +128,7 @@ def traces(
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(10, 1.25 * rows + 0.5), layout="constrained")
         for place, axis in enumerate(np.atleast_1d(figure.subplots(rows, 1, sharex=True))):
-            axis.fill_between(
-                seconds, group["recorded"][place], color="#dddddd", step="mid", label="recorded"
-            )
+            axis.fill_between(seconds, group["recorded"][place], color="#dddddd", step="mid", label="recorded")
             if "rates" in group:
                 axis.plot(
                     seconds,
@@ -142,9 +139,7 @@ def traces(
                     label="true rate",
                 )
             for name in shown:
-                axis.plot(
-                    seconds, group[f"prediction/{name}"][place], color=paint[name], linewidth=1.2, label=name
-                )
+                axis.plot(seconds, group[f"prediction/{name}"][place], color=paint[name], linewidth=1.2, label=name)
             _focus(axis, group, place, shown)
             axis.axvspan(-0.5 / FRAME_RATE, counted.start / FRAME_RATE, color="#f3efe6", zorder=-1)
             axis.set_ylabel(f"neuron {int(group['neurons'][place])}", fontsize=8)

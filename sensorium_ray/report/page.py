@@ -23,8 +23,10 @@ p.lead { color: #555; margin-top: 0; } svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #e5e5e5; }
 th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #999; font-weight: 600; }
-tr.best td { font-weight: 600; } .swatch { display: inline-block; width: .7em; height: .7em; margin-right: .5em; border-radius: 2px; }
-small, dd, dt { color: #555; font-size: .85rem; } dt { float: left; clear: left; width: 11rem; } dd { margin-left: 11.5rem; word-break: break-all; }
+tr.best td { font-weight: 600; }
+.swatch { display: inline-block; width: .7em; height: .7em; margin-right: .5em; border-radius: 2px; }
+small, dd, dt { color: #555; font-size: .85rem; }
+dt { float: left; clear: left; width: 11rem; } dd { margin-left: 11.5rem; word-break: break-all; }
 """
 
 
@@ -63,11 +65,13 @@ def write_report(scores: Path, out: Path, sweep: Path | None = None) -> ScoreTab
         sections.append(("The sweep", figures.curves(_curves(sweep), paint)))
     sections.append(("Where the numbers come from", _provenance(table)))
     body = "".join(f"<h2>{html.escape(title)}</h2>\n{content}\n" for title, content in sections)
-    lead = f"{len(paint)} bundles on {_mice(table)} mice, ranked by single-trial correlation; frames {table.provenance.window}"
+    lead = f"{len(paint)} bundles on {_mice(table)} mice, ranked by single-trial correlation over frames "
+    lead += table.provenance.window
     with atomic_path(out) as partial:
         partial.write_text(
-            f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>sensorium-ray report</title>"
-            f"<style>{_STYLE}</style></head>\n<body><h1>Sensorium report</h1><p class='lead'>{lead}</p>\n{body}</body></html>\n"
+            "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>Sensorium report</title>"
+            f"<style>{_STYLE}</style></head>\n<body><h1>Sensorium report</h1><p class='lead'>{lead}</p>\n"
+            f"{body}</body></html>\n"
         )
     return table
 
@@ -133,9 +137,7 @@ def _neurons(table: ScoreTable, titles: Sequence[str]) -> dict[str, dict[str, np
     frame = table.table.filter(
         (pc.field("family") == WHOLE) & (pc.field("metric") == "single_trial_correlation")
     ).to_pandas()
-    frame["title"] = [
-        _title(track, stage) for track, stage in zip(frame["track"], frame["stage"], strict=True)
-    ]
+    frame["title"] = [_title(track, stage) for track, stage in zip(frame["track"], frame["stage"], strict=True)]
     names = [CEILING, *(name for name in frame["bundle"].unique() if name != CEILING)]
     found: dict[str, dict[str, np.ndarray]] = {}
     for title in titles:
@@ -157,10 +159,9 @@ def _trace_pictures(
             continue
         seen.add(family)
         prefix = f"{mouse}/{family}/"
-        group = {
-            name.removeprefix(prefix): array for name, array in traces.items() if name.startswith(prefix)
-        }
-        yield f"<p><b>{html.escape(family)}</b> <small>mouse {html.escape(_short(mouse))}, trial {int(group['trial'])}</small></p>"
+        group = {name.removeprefix(prefix): array for name, array in traces.items() if name.startswith(prefix)}
+        where = f"mouse {html.escape(_short(mouse))}, trial {int(group['trial'])}"
+        yield f"<p><b>{html.escape(family)}</b> <small>{where}</small></p>"
         yield figures.traces(group, shown, paint, EvalWindow.parse(window))
 
 
@@ -168,9 +169,7 @@ def _curves(sweep: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(sweep / "curves.csv", dtype={"trial": str})
     except (OSError, ValueError) as error:
-        raise DataError(
-            f"has no readable curves.csv ({error})", str(sweep), "name a finished sweep"
-        ) from error
+        raise DataError(f"has no readable curves.csv ({error})", str(sweep), "name a finished sweep") from error
 
 
 def _provenance(table: ScoreTable) -> str:
@@ -184,19 +183,13 @@ def _provenance(table: ScoreTable) -> str:
         "truth": made.truth or "none",
         **{f"bundle {name}": checksum for name, checksum in made.bundles.items()},
     }
-    return (
-        "<dl>"
-        + "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in lines.items())
-        + "</dl>"
-    )
+    return "<dl>" + "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in lines.items()) + "</dl>"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], best: int | None = None) -> str:
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     lines = (
-        f"<tr{' class=best' if place == best else ''}>"
-        + "".join(f"<td>{cell}</td>" for cell in row)
-        + "</tr>"
+        f"<tr{' class=best' if place == best else ''}>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
         for place, row in enumerate(rows)
     )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
@@ -212,4 +205,4 @@ def _percent(value: float | None) -> str:
 
 def _short(mouse: str) -> str:
     """The part of a mouse's folder name that people say."""
-    return mouse.split("-Video-")[0]
+    return mouse.split("-Video-", maxsplit=1)[0]

@@ -13,10 +13,10 @@ from ..bundle.ensemble import fit_weights, write_ensemble
 from ..bundle.manifest import Manifest
 from ..data.store import FrameStore
 from ..errors import BundleError, DataError
+from ..metrics.statistics import CoMoments
 from ..progress import track
 from ..storage import require_new
 from .job import PredictorSet, Row, check_bundles, require_frames, run_actors
-from .statistics import CoMoments
 
 TIER = "oracle"
 

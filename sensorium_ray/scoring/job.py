@@ -36,10 +36,10 @@ from ..data.clip import Clip
 from ..data.store import FrameStore, TrialInfo
 from ..data.truth import Truth
 from ..errors import BundleError, DataError, SensoriumError
+from ..metrics.definitions import METRICS, TrialStatistics, VideoGroup, single_trial_correlation
+from ..metrics.statistics import CoMoments, VideoMean
 from ..progress import ProgressLine
 from ..storage import sha256, write_json, write_npz
-from .metrics import METRICS, TrialStatistics, VideoGroup, single_trial_correlation
-from .statistics import CoMoments, VideoMean
 from .table import CEILING, WHOLE, Cell, Provenance, ScoreTable
 
 TRACED_NEURONS = 6
@@ -125,9 +125,7 @@ def check_bundles(store: FrameStore, bundles: Sequence[Path]) -> dict[str, str]:
         manifest = Manifest.read(bundle)
         if manifest.name in checksums or manifest.name == CEILING:
             what = f"is named '{manifest.name}', which is taken"
-            raise BundleError(
-                what, str(bundle), f"give every bundle a name of its own, other than '{CEILING}'"
-            )
+            raise BundleError(what, str(bundle), f"give every bundle a name of its own, other than '{CEILING}'")
         _require_mice(store, manifest, str(bundle))
         checksums[manifest.name] = bundle_checksum(bundle)
     if not checksums:
@@ -284,9 +282,7 @@ class _GroupScorer:
         for name, prediction in predictions.items():
             if prediction.shape != recorded.shape:
                 what = f"'{name}' answers {prediction.shape} where {recorded.shape} were recorded"
-                raise DataError(
-                    what, f"trial {trial} of {mouse}", "the store and the truth or bundle must match"
-                )
+                raise DataError(what, f"trial {trial} of {mouse}", "the store and the truth or bundle must match")
         return recorded, predictions
 
 
@@ -318,10 +314,7 @@ def _groups(store: FrameStore, truth: Truth | None, tiers: Sequence[str], window
 
 def _members(bundle: Path) -> dict[str, str]:
     """Checksum of each member of a bundle by its name; a model has none."""
-    return {
-        member.name: bundle_checksum(bundle / MEMBERS / member.name)
-        for member in Manifest.read(bundle).members
-    }
+    return {member.name: bundle_checksum(bundle / MEMBERS / member.name) for member in Manifest.read(bundle).members}
 
 
 def _require_mice(store: FrameStore, manifest: Manifest, bundle: str) -> None:
@@ -330,9 +323,7 @@ def _require_mice(store: FrameStore, manifest: Manifest, bundle: str) -> None:
         if mouse not in known:
             raise BundleError(f"knows no mouse '{mouse}'", bundle, "score it on a store of its own mice")
         if not np.array_equal(np.asarray(known[mouse]), store[mouse].unit_ids):
-            raise BundleError(
-                f"has other neurons of mouse '{mouse}' than the store", bundle, "fit it on this store"
-            )
+            raise BundleError(f"has other neurons of mouse '{mouse}' than the store", bundle, "fit it on this store")
 
 
 def _require_responses(store: FrameStore, truth: Truth | None, groups: list[Row]) -> None:

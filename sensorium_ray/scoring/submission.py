@@ -135,9 +135,7 @@ class SubmissionWriter:
         """Add one trial: prediction (neurons, frames), unit_ids (neurons,)."""
         neurons, frames = prediction.shape
         values = pa.array(np.ascontiguousarray(prediction, np.float64).ravel())
-        per_neuron = pa.ListArray.from_arrays(
-            np.arange(neurons + 1, dtype=np.int32) * np.int32(frames), values
-        )
+        per_neuron = pa.ListArray.from_arrays(np.arange(neurons + 1, dtype=np.int32) * np.int32(frames), values)
         columns = [
             pa.array([mouse]),
             pa.array([trial], pa.int64()),
@@ -173,9 +171,7 @@ class FileSummary:
     frames: tuple[int, int] = (0, 0)
 
 
-def check_submission(
-    path: Path, store: Path | None = None, window: EvalWindow = DEFAULT_WINDOW
-) -> list[FileSummary]:
+def check_submission(path: Path, store: Path | None = None, window: EvalWindow = DEFAULT_WINDOW) -> list[FileSummary]:
     """Find the first thing in a submission that the server would refuse or score as something else.
 
     Rows are read one by one. Without a store, the trials, neurons and lengths can only be checked against
@@ -276,9 +272,7 @@ def _opened(path: Path) -> Iterator[dict[str, IO[bytes]]]:
         except (FileNotFoundError, IsADirectoryError) as error:
             raise SubmissionError("is no file", str(path), "name a zip or a Parquet file") from error
         except zipfile.BadZipFile as error:
-            raise SubmissionError(
-                f"is not a readable zip ({error})", str(path), "zip the files again"
-            ) from error
+            raise SubmissionError(f"is not a readable zip ({error})", str(path), "zip the files again") from error
         yield files
 
 
@@ -304,9 +298,7 @@ def _check_names(path: Path, names: list[str]) -> None:
     expected = [{FILES[tier] for tier in tiers} for tiers in ZIPS.values()]
     if set(names) not in expected or len(set(names)) != len(names):
         wanted = ", or ".join(" with ".join(sorted(files)) for files in expected)
-        raise SubmissionError(
-            f"holds {', '.join(names) or 'nothing'}", str(path), f"a flat zip holds {wanted}"
-        )
+        raise SubmissionError(f"holds {', '.join(names) or 'nothing'}", str(path), f"a flat zip holds {wanted}")
 
 
 def _parquet(name: str, file: IO[bytes]) -> pq.ParquetFile:
@@ -427,9 +419,7 @@ class _FileCheck:
         if len(found) != neurons:
             what = f"{len(found)} neuron ids name {neurons} predicted neurons"
             raise SubmissionError(what, where, "give one id a neuron")
-        expected = self._unit_ids.setdefault(
-            mouse, found if self._store is None else self._store[mouse].unit_ids
-        )
+        expected = self._unit_ids.setdefault(mouse, found if self._store is None else self._store[mouse].unit_ids)
         if not np.array_equal(found, expected):
             order = "this mouse's earlier rows" if self._store is None else "meta/neurons/unit_ids.npy"
             what = f"neuron_ids of mouse '{mouse}' differ from {order}"
@@ -440,15 +430,11 @@ class _FileCheck:
         tier = self._summary.tier
         if self._store is None or tier is None:
             return
-        wanted = {
-            (mouse, info.trial) for mouse in self._store.mice for info in self._store[mouse].select(tier)
-        }
+        wanted = {(mouse, info.trial) for mouse in self._store.mice for info in self._store[mouse].select(tier)}
         missing = sorted(wanted - self._seen)
         if missing:
             mouse, trial = missing[0]
-            what = (
-                f"{len(missing)} trials of {tier} are missing, the first is trial {trial} of mouse '{mouse}'"
-            )
+            what = f"{len(missing)} trials of {tier} are missing, the first is trial {trial} of mouse '{mouse}'"
             raise SubmissionError(what, self._summary.name, "predict every trial of the tier")
 
 

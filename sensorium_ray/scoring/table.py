@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DataError
+from ..metrics.definitions import DEFAULT_POOLING, METRICS, NAN_POLICY, POOLINGS, RANKED_BY, fraction_of_ceiling
 from ..storage import atomic_path
 from ..version import package_version
-from .metrics import DEFAULT_POOLING, METRICS, NAN_POLICY, POOLINGS, RANKED_BY, fraction_of_ceiling
 
 CEILING = "ceiling"
 """Name under which the true expected responses are scored, as if they were a bundle."""
@@ -190,9 +190,7 @@ def _pool(values: list[tuple[float, int]], pooling: str) -> tuple[float, int]:
     return POOLINGS[pooling](means, neurons), int(neurons.sum())
 
 
-def _ranked(
-    bundle: str, metrics: dict[str, tuple[float, int]], ceiling: dict[str, tuple[float, int]]
-) -> Ranked:
+def _ranked(bundle: str, metrics: dict[str, tuple[float, int]], ceiling: dict[str, tuple[float, int]]) -> Ranked:
     value, neurons = metrics[RANKED_BY]
     to_average = metrics.get("correlation_to_average", (None, 0))[0]
     fraction = fraction_of_ceiling(value, ceiling.get(RANKED_BY, (None, 0))[0])

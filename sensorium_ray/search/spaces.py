@@ -28,9 +28,7 @@ def space(architecture: str, size: Size = "full") -> dict[str, dict[str, Any]]:
     """
     find.architecture(architecture)
     if importlib.util.find_spec(f"tune_spaces.{architecture}") is None:
-        raise ConfigError(
-            f"there is no tune_spaces/{architecture}.py", architecture, "write one beside the others"
-        )
+        raise ConfigError(f"there is no tune_spaces/{architecture}.py", architecture, "write one beside the others")
     found = getattr(importlib.import_module(f"tune_spaces.{architecture}"), _VARIABLES[size], None)
     if not isinstance(found, Mapping) or set(found) != {"model", "training"}:
         raise ConfigError(

@@ -203,9 +203,7 @@ class _Progress(tune.Callback):
         self._line.advance(self._epochs - self._done.get(trial.trial_id, 0))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
-        self._line.advance(
-            self._epochs - self._done.get(trial.trial_id, 0), f"{self._name}: a tune trial failed"
-        )
+        self._line.advance(self._epochs - self._done.get(trial.trial_id, 0), f"{self._name}: a tune trial failed")
 
 
 def _table(name: str, grid: tune.ResultGrid) -> tuple[list[dict[str, Any]], pd.DataFrame]:

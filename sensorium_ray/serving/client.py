@@ -57,13 +57,9 @@ class Client:
         try:
             response = self._http.request(method, self.url + path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise EndpointError(
-                "no endpoint answers", self.url, "start one with `sensorium serve`"
-            ) from error
+            raise EndpointError("no endpoint answers", self.url, "start one with `sensorium serve`") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise EndpointError(
-                "is not an address", self.url, "give one such as http://127.0.0.1:8000"
-            ) from error
+            raise EndpointError("is not an address", self.url, "give one such as http://127.0.0.1:8000") from error
         except httpx.HTTPError as error:
             raise EndpointError(f"the connection broke ({type(error).__name__})", self.url) from error
         if response.is_success:

@@ -13,14 +13,13 @@ import torch
 from torch import nn
 
 from ..benchmark import DEFAULT_WINDOW
-from ..version import package_version
 from ..data.store import FrameStore
 from ..data.windows import predict_clip, sample_windows
 from ..errors import ConfigError, DataError
-from ..scoring.statistics import CoMoments
+from ..metrics.statistics import CoMoments
 from ..models import find
-from ..models.encoder import Encoder
 from ..models.population import Population
+from ..version import package_version
 from .checkpoint import Checkpoint
 from .inference import torch_run
 from .losses import poisson_loss
@@ -74,9 +73,7 @@ class Trainer:
     gives the same losses as never having stopped.
     """
 
-    def __init__(
-        self, store: FrameStore, architecture: str, config: dict[str, Any], settings: TrainSettings
-    ) -> None:
+    def __init__(self, store: FrameStore, architecture: str, config: dict[str, Any], settings: TrainSettings) -> None:
         torch.manual_seed(settings.seed)
         self._store = store
         self._architecture, self._config, self._settings = architecture, config, settings
@@ -126,9 +123,7 @@ class Trainer:
         predicted = encoder.normalised_responses(video, behavior, pupil, mice, neurons)
         loss = poisson_loss(predicted, recorded[:, :, encoder.receptive_field - 1 :])
         if not torch.isfinite(loss):
-            raise DataError(
-                "training diverged: the loss is not finite", self._architecture, "lower learning_rate"
-            )
+            raise DataError("training diverged: the loss is not finite", self._architecture, "lower learning_rate")
         for group in self._optimizer.param_groups:
             group["lr"] = settings.learning_rate * self._rate(step)
         self._optimizer.zero_grad(set_to_none=True)
@@ -174,9 +169,7 @@ class Trainer:
         run = torch_run(self._average, self._population, mouse)
         for trial in data.select("oracle"):
             counted = DEFAULT_WINDOW.slice(trial.frames)
-            predicted = predict_clip(
-                run, data.clip(trial.trial), self._average.receptive_field, self._average.window
-            )
+            predicted = predict_clip(run, data.clip(trial.trial), self._average.receptive_field, self._average.window)
             signals = np.stack([data.responses(trial.trial)[:, counted], predicted[:, counted]])
             moments = CoMoments.of(signals)
             total = moments if total is None else total.merge(moments)

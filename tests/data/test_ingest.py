@@ -110,9 +110,7 @@ def test_finished_store_is_left_alone(
         ingest(mice, store)
     shutil.rmtree(mice / "dynamic2")
     os.utime(mice / MOUSE / "data" / "videos" / "0.npy")
-    with pytest.raises(
-        DataError, match="exists already, made from other mice or from files that have changed"
-    ):
+    with pytest.raises(DataError, match="exists already, made from other mice or from files that have changed"):
         ingest(mice, store)
     assert times(store) == before
 
@@ -134,9 +132,7 @@ def test_other_folders_are_refused_and_left_alone(mice: Path, tmp_path: Path) ->
 
 def test_store_that_cannot_be_made(mice: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(
-        DataError, match=r"file/store: cannot be made \(Not a directory\); name another place"
-    ):
+    with pytest.raises(DataError, match=r"file/store: cannot be made \(Not a directory\); name another place"):
         ingest(mice, tmp_path / "file" / "store")
 
 
@@ -195,9 +191,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.privileged
-def test_full_disk(
-    ray_session: None, tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk(ray_session: None, tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = tmp_path / "mice"
     write_mouse(raw, more=600)
     with pytest.raises(DataError, match=r"the disk has 0\.00105 GB free"):

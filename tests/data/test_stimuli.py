@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from sensorium_ray.benchmark import FAMILIES, FRAME_SHAPE
 from sensorium_ray.data import stimuli
@@ -53,7 +54,7 @@ def test_movies_move_and_cut(movies: np.ndarray) -> None:
 
 def test_noise_drifts_across_its_orientation() -> None:
     video = stimuli.pink_noise(np.random.default_rng(0), frames=30, renewal=0.0, speed=1.0).astype(float)
-    gradient = np.gradient(video)
+    gradient = np.gradient(gaussian_filter(video, (0, 1.5, 1.5)))
     dt, dy, dx = (part[2:-2, 2:-2, 2:-2].ravel() for part in gradient)
     (vx, vy), *_ = np.linalg.lstsq(np.column_stack([dx, dy]), -dt, rcond=None)
     energy = np.array([[dx @ dx, dx @ dy], [dx @ dy, dy @ dy]])
@@ -72,9 +73,8 @@ def test_a_grating_drifts_in_its_direction(degrees: float, dy: int, dx: int) -> 
 def test_a_gabor_changes_every_25_frames() -> None:
     video = stimuli.drifting_gabor(np.random.default_rng(3)).astype(float)
     change = np.abs(np.diff(video, axis=0)).mean(axis=(1, 2))
-    jumps = np.flatnonzero(change > 2 * np.median(change[:24])) + 1
-    assert len(jumps) > 0
-    assert set(jumps[np.abs(change[jumps - 1]) > 12] % 25) <= {0}
+    between = np.arange(1, 300) % 25 == 0
+    assert np.median(change[between]) > 2 * change[~between].max()
 
 
 def test_coherent_dots_share_one_direction() -> None:

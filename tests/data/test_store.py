@@ -197,9 +197,7 @@ def test_verify_names_the_damaged_and_its_mend_works(mice: Path, whole: FrameSto
     (folder / "statistics.npz").write_bytes(b"")
     with pytest.raises(DataError) as caught:
         verify(FrameStore.open(spoilt))
-    assert f"3 of 18 files are missing or damaged: {MOUSE}/trials/4.npy, {MOUSE}/trials/5.npy" in str(
-        caught.value
-    )
+    assert f"3 of 18 files are missing or damaged: {MOUSE}/trials/4.npy, {MOUSE}/trials/5.npy" in str(caught.value)
     assert caught.value.mend == reingest(folder)
     shutil.rmtree(folder)
     (spoilt / "store.json").unlink()
@@ -218,9 +216,7 @@ def test_describe_says_the_same_of_both(mice: Path, whole: FrameStore) -> None:
     assert (oracle.trials, oracle.videos, oracle.repeats) == (4, 2, (2, 2))
 
 
-def test_command_line_prints_on_stdout(
-    mice: Path, whole: FrameStore, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_line_prints_on_stdout(mice: Path, whole: FrameStore, capsys: pytest.CaptureFixture[str]) -> None:
     cli.describe(whole.path)
     assert f"{MOUSE}: 5 neurons, 4x6 pixels" in capsys.readouterr().out
     cli.describe(mice, as_json=True)

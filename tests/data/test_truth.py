@@ -18,9 +18,7 @@ def mice(tmp_path: Path) -> Path:
     save(folder / "responses" / "7.npy", RESPONSES)
     save(folder / "rates" / "7.npy", RESPONSES.astype(np.float32) / 2)
     save(folder / "rates" / "3.npy", RESPONSES.astype(np.float32))
-    (folder / "trials.csv").write_text(
-        "trial,tier,family,video\n3,oracle,movie,0\n7,live_test_bonus,images,1\n"
-    )
+    (folder / "trials.csv").write_text("trial,tier,family,video\n3,oracle,movie,0\n7,live_test_bonus,images,1\n")
     (tmp_path / "truth" / "truth.json").write_text("{}")
     return tmp_path
 

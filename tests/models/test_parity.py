@@ -14,9 +14,7 @@ from sensorium_ray.models.encoder import Encoder
 from sensorium_ray.models.population import MouseSpec, Population
 
 REFERENCES = Path(__file__).parents[3] / "shared" / "data" / "architectures"
-pytestmark = pytest.mark.skipif(
-    not REFERENCES.is_dir(), reason="the reference vectors (../shared) are not here"
-)
+pytestmark = pytest.mark.skipif(not REFERENCES.is_dir(), reason="the reference vectors (../shared) are not here")
 
 
 def _population(sizes: list[int], coordinates: list[np.ndarray] | None = None) -> Population:
@@ -61,9 +59,7 @@ def _factorised3d(reference: dict[str, torch.Tensor], vectors: dict[str, np.ndar
 
     state["readout.bias"] = joined("readout.{}.bias")
     state["readout.features"] = torch.cat([reference[f"readout.{key}._features"][0, :, 0].T for key in keys])
-    torch.testing.assert_close(
-        state["readout.source_grid"], joined("readout.{}.source_grid"), rtol=0, atol=1e-6
-    )
+    torch.testing.assert_close(state["readout.source_grid"], joined("readout.{}.source_grid"), rtol=0, atol=1e-6)
     for part in ("weight", "bias"):
         state[f"readout.mu_hidden.{part}"] = stacked("readout.{}.mu_transform.0." + part)
         state[f"readout.mu_out.{part}"] = stacked("readout.{}.mu_transform.2." + part)
@@ -116,9 +112,7 @@ def _dwiseneuro(reference: dict[str, torch.Tensor], hop: int = 1) -> Encoder:
         convs = {"widen": "conv_pw", "space": "spat_covn_dw", "time": "temp_covn_dw", "narrow": "conv_pwl"}
         for place, (conv, old) in enumerate(convs.items()):
             state[f"{ours}.{conv}.weight"] = reference[f"{theirs}.{old}.0.weight"]
-            state |= {
-                f"{ours}.norms.{place}.{part}": reference[f"{theirs}.{old}.1.bn.{part}"] for part in names
-            }
+            state |= {f"{ours}.norms.{place}.{part}": reference[f"{theirs}.{old}.1.bn.{part}"] for part in names}
         for gate in ("reduce", "expand"):
             weight = reference[f"{theirs}.se.conv_{gate}.weight"]
             state[f"{ours}.gate.{gate}.weight"] = weight[:, :, 0, 0, 0]
@@ -161,9 +155,7 @@ def test_dwiseneuro_windows(mouse: int, dtype: str, atol: float) -> None:
             torch.full((len(frames),), mouse),
             torch.tensor(encoder_range(mouse, [11, 17])),
         )
-    np.testing.assert_allclose(
-        answer.numpy(), vectors[f"window_outputs_mouse{mouse}_{dtype}"], atol=atol, rtol=1e-4
-    )
+    np.testing.assert_allclose(answer.numpy(), vectors[f"window_outputs_mouse{mouse}_{dtype}"], atol=atol, rtol=1e-4)
 
 
 @pytest.mark.parametrize("mouse", [0, 1])

@@ -92,9 +92,7 @@ def test_the_summary_names_what_made_it(scored: Path, table: ScoreTable) -> None
     }
     whole = rows["good", "all", "ood", "all", "neurons", "final"]
     assert (whole["trials"], whole["neurons"]) == (8, 10)
-    first, second = (
-        rows["good", mouse, "ood", "all", "neurons", "final"] for mouse in ("mouse-a", "mouse-b")
-    )
+    first, second = (rows["good", mouse, "ood", "all", "neurons", "final"] for mouse in ("mouse-a", "mouse-b"))
     metric = "single_trial_correlation"
     pooled = 0.4 * first[metric]["value"] + 0.6 * second[metric]["value"]
     assert whole[metric]["value"] == pytest.approx(pooled)
@@ -126,9 +124,7 @@ def test_a_member_of_a_given_ensemble_runs_once(tiny: Tiny, monkeypatch: pytest.
     alone = PredictorSet([tiny.bad, tiny.ensemble]).predict(clip, "mouse-a")
     loaded: list[Path] = []
     load = job.load_predictor
-    monkeypatch.setattr(
-        job, "load_predictor", lambda path, threads: (loaded.append(path), load(path, threads))[1]
-    )
+    monkeypatch.setattr(job, "load_predictor", lambda path, threads: (loaded.append(path), load(path, threads))[1])
     together = PredictorSet([tiny.good, tiny.bad, tiny.ensemble]).predict(clip, "mouse-a")
     assert loaded == [tiny.ensemble]
     assert set(together) == {"good", "bad", "both"}
@@ -137,9 +133,7 @@ def test_a_member_of_a_given_ensemble_runs_once(tiny: Tiny, monkeypatch: pytest.
 
 
 def test_withheld_responses_are_no_scores(tiny: Tiny, tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"live_test_main of mouse-a are withheld \(all zeros\); pass --truth DIR"
-    ):
+    with pytest.raises(DataError, match=r"live_test_main of mouse-a are withheld \(all zeros\); pass --truth DIR"):
         score(tiny.store, [tiny.good], tmp_path / "out", window=WINDOW)
     assert not (tmp_path / "out").exists()
 

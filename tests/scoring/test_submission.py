@@ -72,9 +72,7 @@ def test_a_file_is_brotli_without_an_index_or_pandas(live: Path) -> None:
     assert set(columns) == {"BROTLI"}
 
 
-def test_rows_are_every_trial_in_order_with_the_predictors_answers(
-    tiny: Tiny, submitted: Path, live: Path
-) -> None:
+def test_rows_are_every_trial_in_order_with_the_predictors_answers(tiny: Tiny, submitted: Path, live: Path) -> None:
     rows = pq.read_table(live).to_pylist()
     expected = [(mouse, trial) for mouse in MICE for trial in range(FIRST, LAST + 1)]
     assert [(row["mouse"], row["trial_indices"]) for row in rows] == expected

@@ -70,9 +70,7 @@ def answer(gains: np.ndarray, video: np.ndarray, behavior: np.ndarray) -> np.nda
 def _write_mouse(folder: Path, name: str, gains: np.ndarray, seed: int) -> None:
     random = np.random.default_rng(seed)
     truth, store = folder / "truth" / name, folder / "store" / name
-    videos = {
-        video: random.uniform(0, 255, (FRAMES, *FRAME_SHAPE)) for tier in TIERS.values() for video, _ in tier
-    }
+    videos = {video: random.uniform(0, 255, (FRAMES, *FRAME_SHAPE)) for tier in TIERS.values() for video, _ in tier}
     trials, families = [], []
     for tier, shown in TIERS.items():
         for video, family in shown:

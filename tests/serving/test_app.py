@@ -61,9 +61,7 @@ def test_answers_come_as_json_unless_npz_is_accepted(web: TestClient, clip: Clip
     as_npz = web.post(URL, **request, headers={"content-type": NPZ, "accept": NPZ})
     assert (as_json.headers["content-type"], as_npz.headers["content-type"]) == (JSON, NPZ)
     with np.load(io.BytesIO(as_npz.content)) as archive:
-        np.testing.assert_array_equal(
-            archive["responses"], np.float32(as_json.json()["responses"]), strict=True
-        )
+        np.testing.assert_array_equal(archive["responses"], np.float32(as_json.json()["responses"]), strict=True)
 
 
 def test_json_is_read_with_its_mouse(web: TestClient, clip: Clip) -> None:
@@ -120,16 +118,12 @@ def test_a_body_too_large_is_refused_while_it_is_read(
     def in_pieces() -> Iterator[bytes]:
         yield from (body[start : start + 65536] for start in range(0, len(body), 65536))
 
-    answer = web.post(
-        f"{URL}?mouse=mouse-a", content=body if announced else in_pieces(), headers={"content-type": NPZ}
-    )
+    answer = web.post(f"{URL}?mouse=mouse-a", content=body if announced else in_pieces(), headers={"content-type": NPZ})
     assert answer.status_code == 413
     assert answer.json()["error"].startswith("the body is larger than 1 MiB")
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/v1/nothing", 404), ("DELETE", "/v1/models", 405)]
-)
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/nothing", 404), ("DELETE", "/v1/models", 405)])
 def test_unknown_addresses_answer_in_json_too(web: TestClient, method: str, path: str, status: int) -> None:
     answer = web.request(method, path)
     assert answer.status_code == status

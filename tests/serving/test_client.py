@@ -62,9 +62,7 @@ def served(bundles: Path) -> Iterator[Served]:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*SENSORIUM, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run([*SENSORIUM, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_endpoint_answers_exactly_as_the_predictor(
@@ -79,9 +77,7 @@ def test_the_endpoint_answers_exactly_as_the_predictor(
             np.testing.assert_array_equal(client.predict("tiny", clip, mouse), expected, strict=True)
 
 
-def test_the_client_raises_the_servers_sentences(
-    served: Served, clip: Clip, make_clip: Callable[..., Clip]
-) -> None:
+def test_the_client_raises_the_servers_sentences(served: Served, clip: Clip, make_clip: Callable[..., Clip]) -> None:
     client = Client(served.url)
     with pytest.raises(EndpointError, match="there is no model 'a b' here; known are tiny"):
         client.predict("a b", clip, "mouse-a")
@@ -106,9 +102,7 @@ def test_predict_writes_the_answer_to_a_clip_or_a_trial(
     np.save(tmp_path / "7.npy", rows)
 
     asked = ("predict", served.url, "tiny")
-    told = run(
-        *asked, tmp_path / "clip.npz", "--mouse", "mouse-a", "--out", tmp_path / "answer.npz", "--json"
-    )
+    told = run(*asked, tmp_path / "clip.npz", "--mouse", "mouse-a", "--out", tmp_path / "answer.npz", "--json")
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout)["frames"] == clip.frames
     with np.load(tmp_path / "answer.npz") as archive:

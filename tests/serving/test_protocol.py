@@ -112,9 +112,7 @@ def test_bodies_that_are_no_json_object_are_refused(body: bytes) -> None:
         ({"mouse": "mouse-b"}, "mouse: is 'mouse-b' in the body but 'mouse-a' in the address"),
     ],
 )
-def test_json_that_makes_no_clip_gets_its_sentence(
-    clip: Clip, changes: dict[str, object], sentence: str
-) -> None:
+def test_json_that_makes_no_clip_gets_its_sentence(clip: Clip, changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         read_request(JSON, json_of(clip, **changes), "mouse-a")
 

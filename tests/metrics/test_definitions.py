@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium_ray.benchmark import EvalWindow
-from sensorium_ray.scoring.metrics import (
+from sensorium_ray.metrics.definitions import (
     POOLINGS,
     TrialStatistics,
     VideoGroup,
@@ -40,9 +40,7 @@ def values(vectors: dict[str, np.ndarray]) -> dict:
     return runs["float64 runs of the same reference code"]
 
 
-def statistics_of(
-    targets: list[np.ndarray], predictions: list[np.ndarray], videos: list[int]
-) -> TrialStatistics:
+def statistics_of(targets: list[np.ndarray], predictions: list[np.ndarray], videos: list[int]) -> TrialStatistics:
     groups: dict[int, VideoGroup] = {}
     for target, prediction, video in zip(targets, predictions, videos, strict=True):
         groups.setdefault(video, VideoGroup(len(target))).add(target, prediction)
@@ -108,9 +106,7 @@ def test_pooling_over_mice_is_the_winners(vectors: dict[str, np.ndarray], values
 
 
 @pytest.mark.parametrize("mouse", MICE)
-def test_correlation_to_average_is_the_references(
-    vectors: dict[str, np.ndarray], values: dict, mouse: str
-) -> None:
+def test_correlation_to_average_is_the_references(vectors: dict[str, np.ndarray], values: dict, mouse: str) -> None:
     found = correlation_to_average(reference(vectors, mouse, "50..299"))
     assert found is not None
     # The reference keeps each video's correlations in float32, even in its float64 run.
@@ -163,10 +159,7 @@ def test_correlation_to_average_is_its_definition(seed: int, videos: list[int]) 
     repeated = [video for video in set(videos) if videos.count(video) > 1]
     expected = np.zeros(3)
     for video in repeated:
-        means = [
-            np.mean([a[i] for i, v in enumerate(videos) if v == video], axis=0)
-            for a in (targets, predictions)
-        ]
+        means = [np.mean([a[i] for i, v in enumerate(videos) if v == video], axis=0) for a in (targets, predictions)]
         expected += [np.corrcoef(y, p)[0, 1] for y, p in zip(*means, strict=True)]
     found = correlation_to_average(statistics_of(targets, predictions, videos))
     assert found == pytest.approx(expected / len(repeated), abs=1e-6)

@@ -145,8 +145,6 @@ class VideoMean:
         DataError : no video was added.
         """
         if self.videos == 0:
-            raise DataError(
-                "no video was repeated", "correlation to average", "score trials that have repeats"
-            )
+            raise DataError("no video was repeated", "correlation to average", "score trials that have repeats")
         mean = self.total / self.videos
         return np.where(np.isnan(mean), 0.0, mean)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium_ray.errors import DataError
-from sensorium_ray.scoring.statistics import CoMoments, RepeatAverage, VideoMean
+from sensorium_ray.metrics.statistics import CoMoments, RepeatAverage, VideoMean
 
 LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(lambda lengths: sum(lengths) > 3)
 SEEDS = st.integers(0, 2**32 - 1)
