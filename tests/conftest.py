@@ -1,6 +1,10 @@
+"""What several test folders share: one Ray, one tiny world."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +19,23 @@ def ray_session() -> Iterator[None]:
     compute.connect()
     yield
     ray.shutdown()
+
+
+@dataclass(frozen=True)
+class World:
+    """Simulated mice of the tiny scale, and their frame store."""
+
+    mice: Path
+    store: Path
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> World:
+    """One tiny simulation, ingested, for all tests; nobody writes into it."""
+    from sensorium_ray.data.ingest import ingest
+    from sensorium_ray.data.simulate import SCALES, simulate
+
+    folder = tmp_path_factory.mktemp("world")
+    simulate(folder / "mice", SCALES["tiny"], seed=0)
+    ingest(folder / "mice", folder / "store")
+    return World(folder / "mice", folder / "store")

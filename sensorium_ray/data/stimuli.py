@@ -23,9 +23,9 @@ _HEIGHT, _WIDTH = FRAME_SHAPE
 _TEXTURE = 128  # period of a texture, pixels; larger than a canvas
 _MARGIN = 24  # how far the camera may wander from the middle of its canvas, pixels
 _SPRITE = 12  # largest radius of a moving object, pixels
-_LUMINANCE = (1.05, 2.35)  # beta distribution of an object's mean luminance: dark is commoner than bright
-_CONTRAST = 0.45  # of the texture relative to its object's luminance
-_ROUGHNESS = -0.5  # exponent of the texture's amplitude spectrum; sub-pixel motion and occlusion steepen it to -1
+_LUMINANCE = (1.1, 2.3)  # beta distribution of an object's mean luminance: dark is commoner than bright
+_CONTRAST = 0.38  # of the texture relative to its object's luminance
+_ROUGHNESS = -0.45  # exponent of the texture's amplitude spectrum; sub-pixel motion and occlusion steepen it to -1
 
 
 def natural_movie(
@@ -304,11 +304,11 @@ def _camera(rng: np.random.Generator, frames: int, speed: float) -> np.ndarray:
     return np.asarray(reach * np.tanh(walk / reach))
 
 
-def _dead_leaves(rng: np.random.Generator, texture: np.ndarray, leaves: int = 400) -> np.ndarray:
+def _dead_leaves(rng: np.random.Generator, texture: np.ndarray, leaves: int = 200) -> np.ndarray:
     """Canvas of the frame and a margin, (rows, columns) float32, of overlapping textured ellipses."""
     rows, columns = _HEIGHT + 2 * _MARGIN + 1, _WIDTH + 2 * _MARGIN + 1
     canvas = _material(rng, texture, rows, columns)
-    radii, stretches = _radii(rng, leaves, 1.2, 30.0), rng.uniform(0.6, 1.6, leaves)
+    radii, stretches = _radii(rng, leaves, 1.6, 30.0), rng.uniform(0.6, 1.6, leaves)
     angles, places = rng.uniform(0, np.pi, leaves), rng.uniform(0, (rows, columns), (leaves, 2))
     for radius, stretch, angle, (y, x) in zip(radii, stretches, angles, places, strict=True):
         reach = _reach(radius, stretch)

@@ -1,0 +1,100 @@
+"""What every architecture promises, found by name."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import World
+from small import SMALL
+
+from sensorium_ray.data.store import FrameStore
+from sensorium_ray.errors import ConfigError
+from sensorium_ray.models import find
+from sensorium_ray.models.encoder import Encoder
+from sensorium_ray.models.population import Population
+from sensorium_ray.search.spaces import space
+
+
+@pytest.fixture(scope="module")
+def population(world: World) -> Population:
+    return Population.from_store(FrameStore.open(world.store))
+
+
+def _clip(frames: int, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    video = torch.randint(0, 256, (batch, frames, 36, 64), generator=generator).float()
+    behavior = 10 * torch.rand(batch, 2, frames, generator=generator)
+    return video, behavior, 150 + torch.randn(batch, 2, frames, generator=generator)
+
+
+def _ask(encoder: Encoder, frames: int, mouse: int, neurons: range | list[int]) -> np.ndarray:
+    with torch.no_grad():
+        return encoder(*_clip(frames), torch.full((2,), mouse), torch.tensor(list(neurons))).numpy()
+
+
+def test_every_architecture_has_a_small_configuration_here() -> None:
+    assert sorted(SMALL) == find.names()
+
+
+@pytest.mark.parametrize("name", find.names())
+@pytest.mark.parametrize("frames", [1, 30])
+def test_answers_every_frame_of_any_length(name: str, frames: int, population: Population) -> None:
+    torch.manual_seed(0)
+    encoder = find.build(name, SMALL[name], population).eval()
+    for mouse, spec in enumerate(population.mice):
+        answer = _ask(encoder, frames, mouse, population.neuron_range(spec.name))
+        assert answer.shape == (2, spec.neurons, frames)
+        assert np.isfinite(answer).all()
+        assert (answer >= 0).all()
+
+
+@pytest.mark.parametrize("name", find.names())
+def test_a_subset_of_neurons_answers_as_among_all(name: str, population: Population) -> None:
+    torch.manual_seed(0)
+    encoder = find.build(name, SMALL[name], population).eval()
+    everyone = population.neuron_range(population.mice[1].name)
+    chosen = [everyone[5], everyone[2]]
+    np.testing.assert_allclose(
+        _ask(encoder, 20, 1, chosen), _ask(encoder, 20, 1, everyone)[:, [5, 2]], rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", find.names())
+def test_every_parameter_that_a_mouse_uses_gets_a_gradient(name: str, population: Population) -> None:
+    torch.manual_seed(0)
+    encoder = find.build(name, SMALL[name], population)
+    for mouse, spec in enumerate(population.mice):
+        neurons = torch.tensor(population.neuron_range(spec.name))
+        encoder(*_clip(20), torch.full((2,), mouse), neurons).sum().backward()
+    without = [key for key, value in encoder.named_parameters() if value.grad is None or not value.grad.isfinite().all()]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", find.names())
+@pytest.mark.parametrize("size", ["full", "demo", "published"])
+def test_its_space_names_only_settings_that_exist(name: str, size: str) -> None:
+    from sensorium_ray.training.trainer import TrainSettings
+
+    found = space(name, size)  # type: ignore[arg-type]
+    known = find.architecture(name).Config.__dataclass_fields__
+    assert set(found["model"]) <= set(known)
+    assert set(found["training"]) <= set(TrainSettings.__dataclass_fields__)
+
+
+def test_the_published_factorised_core_has_the_published_number_of_parameters(population: Population) -> None:
+    encoder = find.build("factorised3d", {}, population)
+    assert sum(p.numel() for p in encoder.core.parameters()) == 382_176
+
+
+def test_the_published_dwiseneuro_core_and_cortex_have_the_published_number_of_parameters(population: Population) -> None:
+    encoder = find.build("dwiseneuro", {}, population)
+    assert sum(p.numel() for p in encoder.core.parameters()) == 3_673_404 + 5_402_624
+
+
+def test_an_unknown_architecture_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'dwiseneuro'"):
+        find.build("dwisneuro", {}, Population([]))
+
+
+def test_an_unknown_setting_is_answered_with_the_known(population: Population) -> None:
+    with pytest.raises(ConfigError, match="no setting 'chanels'; did you mean 'channels'"):
+        find.build("factorised3d", {"chanels": (8,)}, population)

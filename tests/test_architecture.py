@@ -1,0 +1,86 @@
+"""The house: a room imports only from rooms above it, and Ray and torch stay in theirs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "sensorium_ray"
+
+ROOMS = (
+    "errors",
+    "version",
+    "benchmark",
+    "storage",
+    "progress",
+    "compute",
+    "data",
+    "metrics",
+    "models",
+    "training",
+    "bundle",
+    "scoring",
+    "search",
+    "serving",
+    "report",
+    "cli",
+)
+"""From the ground up; docs/architecture.md lists the same."""
+
+RAY = {"compute.py", "data/ingest.py", "scoring/job.py", "search/sweep.py", "serving/runner.py"}
+TORCH = {"models", "training", "search"}
+TORCH_FILES = {"bundle/export.py"}
+
+
+def _imports(path: Path) -> set[str]:
+    """Absolute names of what a file imports, anywhere in it."""
+    package = ("sensorium_ray", *path.relative_to(PACKAGE).parent.parts)
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            prefix = ".".join((*base, *([node.module] if node.module else [])))
+            found |= {f"{prefix}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _files() -> list[Path]:
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", _files(), ids=_name)
+def test_a_room_imports_only_from_rooms_above_it(path: Path) -> None:
+    here = ROOMS.index(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+    for name in _imports(path):
+        if name.startswith("sensorium_ray."):
+            room = name.split(".")[1]
+            assert ROOMS.index(room) <= here, f"{_name(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", _files(), ids=_name)
+def test_ray_and_torch_stay_in_their_rooms(path: Path) -> None:
+    roots = {name.split(".")[0] for name in _imports(path)}
+    name = _name(path)
+    assert "ray" not in roots or name in RAY, f"{name} imports ray"
+    assert "torch" not in roots or name.split("/")[0] in TORCH or name in TORCH_FILES, f"{name} imports torch"
+
+
+def test_the_command_line_and_the_package_start_without_heavy_libraries() -> None:
+    code = "import sensorium_ray, sensorium_ray.cli, sys; print([m for m in ('ray', 'torch', 'onnxruntime') if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_the_public_names_are_complete_and_sorted() -> None:
+    import sensorium_ray
+
+    assert sensorium_ray.__all__ == sorted(sensorium_ray.__all__)
+    assert all(getattr(sensorium_ray, name) is not None for name in sensorium_ray.__all__)

@@ -1,0 +1,74 @@
+"""Training: it learns, it repeats itself, and it goes on as if it had never stopped."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import World
+from small import SMALL
+
+from sensorium_ray.data.store import FrameStore
+from sensorium_ray.errors import BundleError, ConfigError, DataError
+from sensorium_ray.training.checkpoint import Checkpoint
+from sensorium_ray.training.losses import poisson_loss
+from sensorium_ray.training.trainer import Trainer, TrainSettings
+
+
+def _trainer(world: World, name: str = "factorised3d", **settings: float) -> Trainer:
+    fast = {"epochs": 3, "steps": 6, "batch": 4, "frames": 16, **settings}
+    return Trainer(FrameStore.open(world.store), name, SMALL[name], TrainSettings(**fast))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_the_loss_falls(world: World, name: str) -> None:
+    trainer = _trainer(world, name, steps=16, learning_rate=5e-3)
+    losses = [trainer.run_epoch().loss for _ in range(3)]
+    assert losses[-1] < losses[0]
+    assert trainer.finished
+
+
+def test_going_on_from_a_checkpoint_gives_the_losses_of_never_having_stopped(world: World, tmp_path: Path) -> None:
+    whole = _trainer(world)
+    expected = [whole.run_epoch() for _ in range(3)]
+    first = _trainer(world)
+    first.run_epoch()
+    first.checkpoint().write(tmp_path / "checkpoint")
+    second = _trainer(world)
+    second.resume(Checkpoint.read(tmp_path / "checkpoint"))
+    second.run_epoch()
+    second.run_epoch()
+    assert [epoch.loss for epoch in second.epochs] == pytest.approx([epoch.loss for epoch in expected], abs=1e-6)
+    assert second.epochs[-1].oracle_correlation == pytest.approx(expected[-1].oracle_correlation, abs=1e-6)
+
+
+def test_another_seed_is_another_training(world: World) -> None:
+    losses = {_trainer(world, seed=seed).run_epoch().loss for seed in (0, 0, 1)}
+    assert len(losses) == 2
+
+
+def test_a_checkpoint_of_other_settings_is_refused(world: World, tmp_path: Path) -> None:
+    _trainer(world).checkpoint().write(tmp_path / "checkpoint")
+    with pytest.raises(ConfigError, match="training differs"):
+        _trainer(world, seed=1).resume(Checkpoint.read(tmp_path / "checkpoint"))
+
+
+def test_a_cut_off_checkpoint_is_refused(world: World, tmp_path: Path) -> None:
+    _trainer(world).checkpoint().write(tmp_path / "checkpoint")
+    weights = tmp_path / "checkpoint" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(BundleError, match="is not a whole checkpoint"):
+        Checkpoint.read(tmp_path / "checkpoint")
+
+
+def test_a_diverged_training_is_an_error_and_no_score(world: World) -> None:
+    with pytest.raises(DataError, match="diverged"):
+        trainer = _trainer(world, learning_rate=1e30, warmup=0.0)
+        for _ in range(3):
+            trainer.run_epoch()
+
+
+def test_the_poisson_loss_is_least_where_the_prediction_is_the_mean() -> None:
+    recorded = torch.tensor([0.0, 0.0, 3.0, 1.0])
+    guesses = torch.linspace(0.1, 3, 200)
+    losses = torch.stack([poisson_loss(guess.expand(4), recorded) for guess in guesses])
+    assert guesses[losses.argmin()].item() == pytest.approx(1.0, abs=0.02)
