@@ -20,6 +20,7 @@ from .layers import (
     DropPath,
     PositionalEncoding,
     SqueezeExcite,
+    pointwise_conv,
     spatial_conv,
     stack_planes,
     temporal_conv,
@@ -78,10 +79,10 @@ class Block(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(batch, inputs, frames, h, w) -> (batch, outputs, frames, h / stride, w / stride), rounded up."""
         encoded = self.encoding(inputs)
-        features = F.silu(self.norms[0](temporal_conv(encoded, self.widen)))
+        features = F.silu(self.norms[0](pointwise_conv(encoded, self.widen)))
         features = F.silu(self.norms[1](spatial_conv(features, self.space)))
         features = F.silu(self.norms[2](temporal_conv(features, self.time)))
-        features = self.norms[3](temporal_conv(self.gate(features), self.narrow))
+        features = self.norms[3](pointwise_conv(self.gate(features), self.narrow))
         # Nearest neighbours of an integer stride: every stride-th pixel from the first.
         shortcut = tile_channels(encoded[..., :: self.stride, :: self.stride], self.outputs)
         return self.drop_path(features) + self.shortcut_norm(shortcut)
@@ -112,7 +113,7 @@ class Core(nn.Module):
     def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor) -> Tensor:
         """(batch, frames, height, width), … -> (batch, features, frames)."""
         features = stack_planes(pad_centre(video, self.padded_shape), behavior, pupil_center)
-        features = self.stem_norm(temporal_conv(features, self.stem))
+        features = self.stem_norm(pointwise_conv(features, self.stem))
         for block in self.blocks:
             features = block(features)
         return features.mean(dim=(3, 4))

@@ -9,19 +9,23 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .encoder import Encoder, Normalisation
-from .layers import FactorisedConv, stack_planes
+from .layers import FactorisedConv, stack_planes, start_as_gabors
 from .population import Population
 from .readouts import GaussianReadout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Widths and kernels, one entry a layer; `stride` is the first layer's. The defaults are the published network."""
+    """Widths and kernels, one entry a layer; the defaults are the published network.
+
+    `stride` and `gabor_start` (see `start_as_gabors`) are the first layer's.
+    """
 
     channels: tuple[int, ...] = (32, 64, 128)
     spatial_kernels: tuple[int, ...] = (11, 5, 5)
     temporal_kernels: tuple[int, ...] = (11, 5, 5)
     stride: int = 1
+    gabor_start: bool = False
     batch_norm_momentum: float = 0.7
     normalisation: Normalisation = "pooled"
 
@@ -41,17 +45,12 @@ class FactorisedCore(nn.Module):
         super().__init__()
         widths = (3, *config.channels)
         strides = (config.stride, *[1] * (len(config.channels) - 1))
-        self.convs = nn.ModuleList(
-            FactorisedConv(*sizes)
-            for sizes in zip(
-                widths[:-1],
-                config.channels,
-                config.spatial_kernels,
-                config.temporal_kernels,
-                strides,
-                strict=True,
-            )
-        )
+        kernels = (config.spatial_kernels, config.temporal_kernels)
+        layers = zip(widths[:-1], config.channels, *kernels, strides, strict=True)
+        convs = [FactorisedConv(*sizes) for sizes in layers]
+        if config.gabor_start:
+            start_as_gabors(convs[0])
+        self.convs = nn.ModuleList(convs)
         self.norms = nn.ModuleList(
             nn.BatchNorm3d(width, momentum=config.batch_norm_momentum) for width in config.channels
         )

@@ -43,6 +43,12 @@ def temporal_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
     return out.reshape(*out.shape[:3], height, width)
 
 
+def pointwise_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
+    """Apply a (1, 1, 1) convolution as a linear map of the channels, which lie last in memory."""
+    weight = conv.weight.flatten(1)
+    return F.linear(inputs.movedim(1, -1), weight, conv.bias).movedim(-1, 1)
+
+
 class FactorisedConv(nn.Module):
     """Spatial, then temporal convolution, both without padding; time loses `temporal - 1` frames at the front."""
 
@@ -58,6 +64,27 @@ class FactorisedConv(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(batch, inputs, frames, h, w) -> (batch, outputs, frames - temporal + 1, smaller h, smaller w)."""
         return temporal_conv(spatial_conv(inputs, self.spatial), self.temporal)
+
+
+@torch.no_grad()
+def start_as_gabors(conv: FactorisedConv) -> None:
+    """Set the video's spatial filters to Gabors of all orientations, in pairs a quarter period apart.
+
+    A random filter of natural video sees mostly its mean luminance; Gabors see contrast from the first step, so
+    that a short training gets further. The norms stay those of the random filters. Wavelength and envelope
+    are those of mouse V1 in the published 64-pixel videos (about 0.04 cycles per degree; Niell & Stryker 2008).
+    """
+    weight = conv.spatial.weight[:, 0, 0]
+    filters, size = weight.shape[:2]
+    place = torch.arange(size) - (size - 1) / 2
+    rows, columns = torch.meshgrid(place, place, indexing="ij")
+    for number in range(filters):
+        angle = math.pi * (number // 2) / max(1, filters // 2)
+        along = columns * math.cos(angle) + rows * math.sin(angle)
+        envelope = torch.exp(-(rows**2 + columns**2) / (2 * (size / 5) ** 2))
+        gabor = envelope * torch.cos(2 * math.pi * 0.12 * along + number % 2 * math.pi / 2)
+        gabor -= gabor.mean()
+        weight[number] = gabor * weight[number].norm() / gabor.norm()
 
 
 class PositionalEncoding(nn.Module):

@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from .encoder import Encoder, Normalisation
-from .layers import FactorisedConv, stack_planes
+from .layers import FactorisedConv, stack_planes, start_as_gabors
 from .population import Population
 from .readouts import GaussianReadout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Sizes of the filter bank; kernels in pixels and frames, `stride` between filter places in pixels."""
+    """Sizes of the filter bank; kernels in pixels and frames, `stride` between filter places in pixels.
+
+    `gabor_start` : see `start_as_gabors`.
+    """
 
     channels: int = 32
     spatial_kernel: int = 15
     temporal_kernel: int = 15
     stride: int = 1
+    gabor_start: bool = False
     normalisation: Normalisation = "pooled"
 
 
@@ -33,6 +37,8 @@ class LinearCore(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.conv = FactorisedConv(3, config.channels, config.spatial_kernel, config.temporal_kernel, config.stride)
+        if config.gabor_start:
+            start_as_gabors(self.conv)
         self.norm = nn.BatchNorm3d(config.channels)
 
     def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor) -> Tensor:

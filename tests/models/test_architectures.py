@@ -65,7 +65,9 @@ def test_every_parameter_that_a_mouse_uses_gets_a_gradient(name: str, population
     for mouse, spec in enumerate(population.mice):
         neurons = torch.tensor(population.neuron_range(spec.name))
         encoder(*_clip(20), torch.full((2,), mouse), neurons).sum().backward()
-    without = [key for key, value in encoder.named_parameters() if value.grad is None or not value.grad.isfinite().all()]
+    without = [
+        key for key, value in encoder.named_parameters() if value.grad is None or not value.grad.isfinite().all()
+    ]
     assert without == []
 
 
@@ -85,7 +87,9 @@ def test_the_published_factorised_core_has_the_published_number_of_parameters(po
     assert sum(p.numel() for p in encoder.core.parameters()) == 382_176
 
 
-def test_the_published_dwiseneuro_core_and_cortex_have_the_published_number_of_parameters(population: Population) -> None:
+def test_the_published_dwiseneuro_core_and_cortex_have_the_published_number_of_parameters(
+    population: Population,
+) -> None:
     encoder = find.build("dwiseneuro", {}, population)
     assert sum(p.numel() for p in encoder.core.parameters()) == 3_673_404 + 5_402_624
 
