@@ -32,16 +32,22 @@ from .readouts import PooledReadout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Sizes; `padded_shape` is the height and width that the video is zero-padded to, in the middle."""
+    """Sizes; the defaults are the published network.
+
+    The video is averaged over `pooled_pixels` × `pooled_pixels` pixels first; `padded_shape` is the height and width that the video is zero-padded to, in the middle.
+    """
 
     core_features: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256)
     spatial_strides: tuple[int, ...] = (2, 1, 1, 1, 2, 1, 1, 2, 1)
+    spatial_kernel: int = 3
+    temporal_kernel: int = 5
     expansion: int = 7
     se_reduce_ratio: int = 32
     cortex_features: tuple[int, ...] = (1024, 2048, 4096)
     dropout: float = 0.4
     drop_path: float = 0.1
     softplus_beta: float = 0.07
+    pooled_pixels: int = 1
     padded_shape: tuple[int, int] = (64, 64)
     window_frames: int = 16
     window_stride: int = 2
@@ -53,6 +59,8 @@ class Config:
             raise ConfigError(
                 "core_features and spatial_strides differ in length", "dwiseneuro", "give one entry a block"
             )
+        if not (self.spatial_kernel % 2 and self.temporal_kernel % 2):
+            raise ConfigError("spatial_kernel or temporal_kernel is even", "dwiseneuro", "give odd sizes")
         if any(width % 2 for width in (self.core_features[-1], *self.cortex_features)):
             raise ConfigError("the last core width or a cortex width is odd", "dwiseneuro", "the cortex has two groups")
 
@@ -60,19 +68,26 @@ class Config:
 class Block(nn.Module):
     """Inverted residual: widen, filter space, filter time, gate, narrow; plus the encoded input."""
 
-    def __init__(
-        self, inputs: int, outputs: int, stride: int, expansion: int, reduce_ratio: int, drop_path: float
-    ) -> None:
+    def __init__(self, config: Config, inputs: int, outputs: int, stride: int, drop_path: float) -> None:
         super().__init__()
-        middle = inputs * expansion
+        middle = inputs * config.expansion
+        space, time = config.spatial_kernel, config.temporal_kernel
         self.stride, self.outputs = stride, outputs
         self.encoding = PositionalEncoding(inputs)
         self.widen = nn.Conv3d(inputs, middle, 1, bias=False)
-        self.space = nn.Conv3d(middle, middle, (1, 3, 3), (1, stride, stride), (0, 1, 1), groups=middle, bias=False)
-        self.time = nn.Conv3d(middle, middle, (5, 1, 1), padding=(2, 0, 0), groups=middle, bias=False)
+        self.space = nn.Conv3d(
+            middle,
+            middle,
+            (1, space, space),
+            (1, stride, stride),
+            (0, space // 2, space // 2),
+            groups=middle,
+            bias=False,
+        )
+        self.time = nn.Conv3d(middle, middle, (time, 1, 1), padding=(time // 2, 0, 0), groups=middle, bias=False)
         self.narrow = nn.Conv3d(middle, outputs, 1, bias=False)
         self.norms = nn.ModuleList(nn.BatchNorm3d(width) for width in (middle, middle, middle, outputs))
-        self.gate = SqueezeExcite(middle, reduce_ratio)
+        self.gate = SqueezeExcite(middle, config.se_reduce_ratio)
         self.drop_path = DropPath(drop_path)
         self.shortcut_norm = nn.BatchNorm3d(outputs)
 
@@ -93,25 +108,19 @@ class Core(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.padded_shape = config.padded_shape
+        self.pooled_pixels, self.padded_shape = config.pooled_pixels, config.padded_shape
         widths = (*config.core_features, config.core_features[-1])
         self.stem = nn.Conv3d(5, widths[0], 1, bias=False)
         self.stem_norm = nn.BatchNorm3d(widths[0])
         blocks = len(config.core_features)
         self.blocks = nn.ModuleList(
-            Block(
-                widths[place],
-                widths[place + 1],
-                config.spatial_strides[place],
-                config.expansion,
-                config.se_reduce_ratio,
-                config.drop_path * place / blocks,
-            )
-            for place in range(blocks)
+            Block(config, *sizes, stride, config.drop_path * place / blocks)
+            for place, (sizes, stride) in enumerate(zip(pairwise(widths), config.spatial_strides, strict=True))
         )
 
     def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor) -> Tensor:
         """(batch, frames, height, width), … -> (batch, features, frames)."""
+        video = F.avg_pool2d(video, self.pooled_pixels) if self.pooled_pixels > 1 else video
         features = stack_planes(pad_centre(video, self.padded_shape), behavior, pupil_center)
         features = self.stem_norm(pointwise_conv(features, self.stem))
         for block in self.blocks:

@@ -49,7 +49,7 @@ class FactorisedCore(nn.Module):
         layers = zip(widths[:-1], config.channels, *kernels, strides, strict=True)
         convs = [FactorisedConv(*sizes) for sizes in layers]
         if config.gabor_start:
-            start_as_gabors(convs[0])
+            start_as_gabors(convs[0].spatial.weight[:, 0, 0])
         self.convs = nn.ModuleList(convs)
         self.norms = nn.ModuleList(
             nn.BatchNorm3d(width, momentum=config.batch_norm_momentum) for width in config.channels

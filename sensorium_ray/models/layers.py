@@ -67,14 +67,13 @@ class FactorisedConv(nn.Module):
 
 
 @torch.no_grad()
-def start_as_gabors(conv: FactorisedConv) -> None:
-    """Set the video's spatial filters to Gabors of all orientations, in pairs a quarter period apart.
+def start_as_gabors(weight: Tensor) -> None:
+    """Set spatial filters, (filters, size, size), to Gabors of all orientations, in pairs a quarter period apart.
 
     A random filter of natural video sees mostly its mean luminance; Gabors see contrast from the first step, so
     that a short training gets further. The norms stay those of the random filters. Wavelength and envelope
     are those of mouse V1 in the published 64-pixel videos (about 0.04 cycles per degree; Niell & Stryker 2008).
     """
-    weight = conv.spatial.weight[:, 0, 0]
     filters, size = weight.shape[:2]
     place = torch.arange(size) - (size - 1) / 2
     rows, columns = torch.meshgrid(place, place, indexing="ij")

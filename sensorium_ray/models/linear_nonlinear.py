@@ -38,7 +38,7 @@ class LinearCore(nn.Module):
         super().__init__()
         self.conv = FactorisedConv(3, config.channels, config.spatial_kernel, config.temporal_kernel, config.stride)
         if config.gabor_start:
-            start_as_gabors(self.conv)
+            start_as_gabors(self.conv.spatial.weight[:, 0, 0])
         self.norm = nn.BatchNorm3d(config.channels)
 
     def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class PooledReadout(nn.Module):
         groups = [np.arange(mouse.neurons) >= -(-mouse.neurons // 2) for mouse in population.mice]
         self.register_buffer("group_of", torch.from_numpy(np.concatenate(groups)))
         self.weight = nn.Parameter(torch.empty(population.neurons, channels // 2))
-        nn.init.normal_(self.weight, std=(2 * len(population.mice) / population.neurons) ** 0.5)
+        nn.init.normal_(self.weight, std=0.02)  # what fan-out scaling gives the 8,000 neurons of a real mouse
         mean = (torch.from_numpy(population.neuron_statistic("response_mean")) / scale).clamp(min=1e-3)
         self.bias = nn.Parameter(torch.expm1((softplus_beta * mean).clamp(max=20)).log() / softplus_beta)
         self.dropout = nn.Dropout1d(dropout)
