@@ -21,7 +21,7 @@ from sensorium_ray import storage
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.scoring.submission import read_prediction
 
-ARCHITECTURES = ("linear_nonlinear", "factorised3d", "dwiseneuro")
+ARCHITECTURES = ("dwiseneuro", "factorised3d", "linear_nonlinear")
 SENSORIUM = str(Path(sys.executable).with_name("sensorium"))
 TOLERANCE = 1e-5
 
@@ -47,7 +47,7 @@ class Demo:
         self._step(1, "simulate mice", truth / "truth.json", ["simulate", self.mice, "--scale", "demo"])
         self._step(2, "ingest", self.store / "store.json", ["ingest", self.mice, self.store])
         sweep = ["sweep", self.store, *ARCHITECTURES, "--size", "demo", "--out", self.sweep]
-        self._step(3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 8, "--steps", 60])
+        self._step(3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 4, "--steps", 75])
         for name, bundle in zip(ARCHITECTURES, members, strict=True):
             export = ["export", self.sweep / "best" / name, "--out", bundle]
             self._step(4, f"export {name}", bundle / "manifest.json", export)

@@ -29,7 +29,23 @@ ROOMS = (
 )
 """From the ground up; docs/architecture.md lists the same."""
 
-RAY = {"compute.py", "data/ingest.py", "scoring/job.py", "search/sweep.py", "serving/runner.py"}
+RAY = {
+    "compute.py",
+    "data/ingest.py",
+    "scoring/job.py",
+    "search/scheduler.py",
+    "search/spaces.py",
+    "search/sweep.py",
+    "serving/runner.py",
+}
+    "compute.py",
+    "data/ingest.py",
+    "scoring/job.py",
+    "search/spaces.py",
+    "search/scheduler.py",
+    "search/sweep.py",
+    "serving/runner.py",
+}
 TORCH = {"models", "training", "search"}
 TORCH_FILES = {"bundle/export.py"}
 
@@ -74,7 +90,10 @@ def test_ray_and_torch_stay_in_their_rooms(path: Path) -> None:
 
 
 def test_the_command_line_and_the_package_start_without_heavy_libraries() -> None:
-    code = "import sensorium_ray, sensorium_ray.cli, sys; print([m for m in ('ray', 'torch', 'onnxruntime') if m in sys.modules])"
+    code = (
+        "import sensorium_ray, sensorium_ray.cli, sys; "
+        "print([m for m in ('ray', 'torch', 'onnxruntime', 'numpy') if m in sys.modules])"
+    )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 

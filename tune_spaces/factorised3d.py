@@ -17,10 +17,12 @@ PUBLISHED = {
 }
 DEMO = {
     "model": {
-        "channels": tune.choice([(8, 16, 16), (8, 16, 32)]),
-        "spatial_kernels": (9, 5, 5),
-        "temporal_kernels": (9, 5, 3),
+        "channels": (8, 16, 32),
+        "spatial_kernels": (11, 5, 3),
+        "temporal_kernels": tune.choice([(9, 5, 3), (11, 3, 3)]),
+        "stride": 2,
         "batch_norm_momentum": 0.1,
+        "gabor_start": True,
     },
-    "training": {"learning_rate": tune.loguniform(3e-3, 1e-2)},
+    "training": {"learning_rate": tune.loguniform(3e-3, 8e-3), "frames": 32, "warmup": 0.3},
 }

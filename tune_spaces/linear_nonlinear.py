@@ -15,6 +15,6 @@ PUBLISHED: dict[str, dict[str, object]] = {
     "training": {"learning_rate": 5e-3, "weight_decay": 0.01},
 }
 DEMO = {
-    "model": {"channels": tune.choice([16, 32]), "spatial_kernel": 13, "temporal_kernel": 13},
-    "training": {"learning_rate": tune.loguniform(3e-3, 1e-2)},
+    "model": {"channels": 16, "spatial_kernel": 11, "temporal_kernel": 11, "stride": 2, "gabor_start": True},
+    "training": {"learning_rate": tune.loguniform(3e-3, 8e-3), "frames": 32, "warmup": 0.3},
 }

@@ -84,9 +84,10 @@ class Neurons:
         wavelength = np.clip(11.0 * rng.lognormal(0.0, 0.35, count), 6.0, 24.0)
         simple = rng.random(count) < 0.35
         return cls(
-            # Retinotopy: the map is smooth with a scatter of a fraction of a receptive field.
-            rf_x=np.clip(_WIDTH / 2 + 11.0 * place[:, 0] + rng.normal(0, 2.5, count), 3.0, _WIDTH - 4.0),
-            rf_y=np.clip(_HEIGHT / 2 + 6.0 * place[:, 1] + rng.normal(0, 2.0, count), 3.0, _HEIGHT - 4.0),
+            # Retinotopy: the map is smooth with a scatter of a fraction of a receptive field. At 13 µm a degree of
+            # azimuth (Garrett et al. 2014, J. Neurosci. 34) and 1.9 degrees a pixel, 630 µm see some 25 pixels.
+            rf_x=np.clip(_WIDTH / 2 + 7.0 * place[:, 0] + rng.normal(0, 2.5, count), 3.0, _WIDTH - 4.0),
+            rf_y=np.clip(_HEIGHT / 2 + 4.0 * place[:, 1] + rng.normal(0, 2.0, count), 3.0, _HEIGHT - 4.0),
             direction=rng.uniform(0, 2 * np.pi, count),
             wavelength=wavelength,
             width=np.clip(wavelength * rng.uniform(0.14, 0.36, count), 1.5, 6.0),

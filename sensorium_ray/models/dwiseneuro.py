@@ -34,7 +34,8 @@ from .readouts import PooledReadout
 class Config:
     """Sizes; the defaults are the published network.
 
-    The video is averaged over `pooled_pixels` × `pooled_pixels` pixels first; `padded_shape` is the height and width that the video is zero-padded to, in the middle.
+    The video is averaged over `pooled_pixels` x `pooled_pixels` pixels first; `padded_shape` is the height and
+    width that it is then zero-padded to, in the middle.
     """
 
     core_features: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256)

@@ -22,7 +22,7 @@ class GaussianReadout(nn.Module):
     mouse_of: Tensor
 
     def __init__(
-        self, population: Population, channels: int, init_mu_range: float = 0.2, init_sigma: float = 0.3
+        self, population: Population, channels: int, init_mu_range: float = 0.2, init_sigma: float = 0.2
     ) -> None:
         super().__init__()
         mice, neurons = len(population.mice), population.neurons

@@ -7,6 +7,9 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
+from ray.tune.search.sample import Domain
+
 from ..errors import ConfigError
 from ..models import find
 
@@ -36,3 +39,14 @@ def space(architecture: str, size: Size = "full") -> dict[str, dict[str, Any]]:
             f"tune_spaces/{architecture}.py",
         )
     return {part: dict(found[part]) for part in ("model", "training")}
+
+
+def draw(found: Mapping[str, Mapping[str, Any]], rng: np.random.Generator) -> dict[str, dict[str, Any]]:
+    """One point of a space: a value of every distribution, drawn in the space's order."""
+    return {
+        part: {
+            name: value.sample(random_state=rng) if isinstance(value, Domain) else value
+            for name, value in settings.items()
+        }
+        for part, settings in found.items()
+    }

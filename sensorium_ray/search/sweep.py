@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import ray
 import torch
 from ray import tune
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler
-from ray.tune.search import BasicVariantGenerator
 
 from .. import compute, storage
 from ..data.store import FrameStore
@@ -25,7 +24,8 @@ from ..progress import ProgressLine
 from ..training.checkpoint import Checkpoint
 from ..training.trainer import Trainer, TrainSettings
 from ..version import package_version
-from .spaces import Size, space
+from .scheduler import AshaByArchitecture
+from .spaces import Size, draw, space
 
 METRIC = "oracle_correlation"
 
@@ -80,17 +80,14 @@ def sweep(
     compute.connect(address)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in the result, once
     with ProgressLine(len(spaces) * settings.trials * settings.epochs, "sweep (epochs)") as line:
-        grids = {name: _search(store, name, spaces[name], out, settings, line) for name in architectures}
-    tables = {name: _table(name, grid) for name, grid in grids.items()}
-    for name, grid in grids.items():
-        _keep_best(name, grid, out / "best" / name)
+        grid = _tuner(store, spaces, out, settings, _Progress(line, settings.epochs)).fit()
+    by_architecture = {name: [r for r in grid if r.config["point"]["architecture"] == name] for name in architectures}
+    for name, results in by_architecture.items():
+        _keep_best(name, results, out / "best" / name)
+    tables = [_table(name, results) for name, results in by_architecture.items()]
     with storage.atomic_path(out / "curves.csv") as partial:
-        pd.concat([curves for _, curves in tables.values()]).to_csv(partial, index=False)
-    result = {
-        **request,
-        "version": package_version(),
-        "trials": [row for rows, _ in tables.values() for row in rows],
-    }
+        pd.concat([curves for _, curves in tables]).to_csv(partial, index=False)
+    result = {**request, "version": package_version(), "trials": [row for rows, _ in tables for row in rows]}
     storage.write_json(out / "sweep.json", result)
     return result
 
@@ -107,69 +104,52 @@ def _claim(out: Path, request: dict[str, Any]) -> None:
         raise ConfigError("holds an unfinished sweep of other data or settings", str(out), mend)
 
 
-def _search(
-    store: Path,
-    name: str,
-    param_space: dict[str, Any],
-    out: Path,
-    settings: SweepSettings,
-    line: ProgressLine,
-) -> tune.ResultGrid:
+def _tuner(
+    store: Path, spaces: dict[str, dict[str, Any]], out: Path, settings: SweepSettings, progress: tune.Callback
+) -> tune.Tuner:
+    """Tuner over all architectures; one that was cut off is restored."""
     trainable = tune.with_resources(
-        tune.with_parameters(_train, store=str(store.resolve()), architecture=name, settings=settings),
+        tune.with_parameters(_train, store=str(store.resolve()), settings=settings),
         {"cpu": settings.cpus, "gpu": settings.gpus},
     )
+    rng = np.random.default_rng(settings.seed)
+    points = [
+        {"architecture": name, **draw(found, rng)} for _ in range(settings.trials) for name, found in spaces.items()
+    ]
     experiments = (out / "tune").resolve()
-    callbacks = [_Progress(line, name, settings.epochs)]
-    if tune.Tuner.can_restore(experiments / name):
-        tuner = tune.Tuner.restore(
-            str(experiments / name),
-            trainable,
-            resume_unfinished=True,
-            restart_errored=True,
-            param_space=param_space,
+    run_config = tune.RunConfig(
+        name="sweep",
+        storage_path=str(experiments),
+        verbose=0,
+        callbacks=[progress],
+        failure_config=tune.FailureConfig(max_failures=1),
+        checkpoint_config=tune.CheckpointConfig(
+            num_to_keep=1, checkpoint_score_attribute=METRIC, checkpoint_score_order="max"
+        ),
+    )
+    if tune.Tuner.can_restore(str(experiments / "sweep")):
+        restored = tune.Tuner.restore(
+            str(experiments / "sweep"), trainable, resume_unfinished=True, restart_errored=True
         )
-        tuner._local_tuner._run_config.callbacks = callbacks
-        return tuner.fit()
+        restored._local_tuner._run_config = run_config  # callbacks are not restored with the rest
+        return restored
     return tune.Tuner(
         trainable,
-        param_space=param_space,
+        param_space={"point": tune.grid_search(points)},
         tune_config=tune.TuneConfig(
-            metric=METRIC,
-            mode="max",
-            num_samples=settings.trials,
-            search_alg=BasicVariantGenerator(random_state=settings.seed),
-            scheduler=ASHAScheduler(
-                time_attr="epoch",
-                max_t=settings.epochs,
-                grace_period=max(1, settings.epochs // 4),
-                reduction_factor=2,
-            ),
+            scheduler=AshaByArchitecture(METRIC, settings.epochs),
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
-        run_config=tune.RunConfig(
-            name=name,
-            storage_path=str(experiments),
-            verbose=0,
-            callbacks=callbacks,
-            failure_config=tune.FailureConfig(max_failures=1),
-            checkpoint_config=tune.CheckpointConfig(
-                num_to_keep=1, checkpoint_score_attribute=METRIC, checkpoint_score_order="max"
-            ),
-        ),
-    ).fit()
+        run_config=run_config,
+    )
 
 
-def _train(config: dict[str, Any], store: str, architecture: str, settings: SweepSettings) -> None:
+def _train(config: dict[str, Any], store: str, settings: SweepSettings) -> None:
     """One tune trial: an epoch at a time, each reported with its checkpoint."""
     torch.set_num_threads(max(1, int(settings.cpus)))
-    training = {
-        "epochs": settings.epochs,
-        "steps": settings.steps,
-        "seed": settings.seed,
-        **config["training"],
-    }
-    trainer = Trainer(FrameStore.open(Path(store)), architecture, config["model"], TrainSettings(**training))
+    point = config["point"]
+    training = {"steps": settings.steps, **point["training"], "epochs": settings.epochs, "seed": settings.seed}
+    trainer = Trainer(FrameStore.open(Path(store)), point["architecture"], point["model"], TrainSettings(**training))
     saved = tune.get_checkpoint()
     if saved is not None:
         with saved.as_directory() as folder:
@@ -187,32 +167,37 @@ def _train(config: dict[str, Any], store: str, architecture: str, settings: Swee
 class _Progress(tune.Callback):
     """Counts epochs; those that a stopped or failed tune trial will not run count when it ends."""
 
-    def __init__(self, line: ProgressLine, name: str, epochs: int) -> None:
-        self._line, self._name, self._epochs = line, name, epochs
+    def __init__(self, line: ProgressLine, epochs: int) -> None:
+        self._line, self._epochs = line, epochs
         self._done: dict[str, int] = {}
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: Any
     ) -> None:
         epoch = result["epoch"]
-        best = max(result[METRIC], *((t.last_result or {}).get(METRIC, 0.0) for t in trials))
-        self._line.advance(epoch - self._done.get(trial.trial_id, 0), f"{self._name}, best so far {best:.3f}")
+        note = f"{trial.config['point']['architecture']} {result[METRIC]:.3f}"
+        self._line.advance(epoch - self._done.get(trial.trial_id, 0), note)
         self._done[trial.trial_id] = epoch
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
         self._line.advance(self._epochs - self._done.get(trial.trial_id, 0))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
-        self._line.advance(self._epochs - self._done.get(trial.trial_id, 0), f"{self._name}: a tune trial failed")
+        self._line.advance(self._epochs - self._done.get(trial.trial_id, 0), "a tune trial failed")
 
 
-def _table(name: str, grid: tune.ResultGrid) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+def _table(name: str, results: list[tune.Result]) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """One row a tune trial, and the curves of all of them."""
     rows, curves = [], []
-    for result in grid:
+    for result in results:
         frame = result.metrics_dataframe
         trial = Path(result.path).name
-        row: dict[str, Any] = {"architecture": name, "trial": trial, "config": result.config, "epochs": 0}
+        row: dict[str, Any] = {
+            "architecture": name,
+            "trial": trial,
+            "config": (result.config or {})["point"],
+            "epochs": 0,
+        }
         if frame is not None and len(frame):
             row |= {"epochs": int(frame["epoch"].max()), METRIC: float(frame[METRIC].max())}
             curves.append(frame[["epoch", "loss", METRIC]].assign(architecture=name, trial=trial))
@@ -222,20 +207,20 @@ def _table(name: str, grid: tune.ResultGrid) -> tuple[list[dict[str, Any]], pd.D
     return rows, pd.concat(curves) if curves else pd.DataFrame()
 
 
-def _keep_best(name: str, grid: tune.ResultGrid, target: Path) -> None:
+def _keep_best(name: str, results: list[tune.Result], target: Path) -> None:
     """Copy the best tune trial's best checkpoint.
 
     Raises
     ------
     SensoriumError : all tune trials failed.
     """
-    whole = [result for result in grid if result.error is None and result.checkpoint is not None]
+    whole = [result for result in results if result.error is None and result.checkpoint is not None]
     if not whole:
-        errors = [result.error for result in grid if result.error is not None]
+        errors = [result.error for result in results if result.error is not None]
         cause = _cause(errors[0]) if errors else None
         if isinstance(cause, SensoriumError):
             raise cause
-        raise SensoriumError(f"every tune trial failed ({cause})", name, f"see {grid.experiment_path}")
+        raise SensoriumError(f"every tune trial failed ({cause})", name, f"see {results[0].path}")
     best = max(whole, key=lambda result: float(result.metrics_dataframe[METRIC].max()))
     checkpoint = best.get_best_checkpoint(METRIC, "max") or best.checkpoint
     storage.remove(target)

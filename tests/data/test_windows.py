@@ -77,7 +77,7 @@ def test_training_windows_are_frames_of_one_trial(world: World) -> None:
 def test_a_window_longer_than_every_trial_is_refused(world: World) -> None:
     store = FrameStore.open(world.store)
     mouse = store[store.mice[0]]
-    with pytest.raises(ConfigError, match="no trial of .* has the 500 frames"):
+    with pytest.raises(ConfigError, match=r"no trial of .* has the 500 frames"):
         sample_windows(mouse, mouse.select("train"), 1, 500, 1, np.random.default_rng(0))
 
 
