@@ -47,7 +47,7 @@ class Demo:
         self._step(1, "simulate mice", truth / "truth.json", ["simulate", self.mice, "--scale", "demo"])
         self._step(2, "ingest", self.store / "store.json", ["ingest", self.mice, self.store])
         sweep = ["sweep", self.store, *ARCHITECTURES, "--size", "demo", "--out", self.sweep]
-        self._step(3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 4, "--steps", 75])
+        self._step(3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 3, "--steps", 60])
         for name, bundle in zip(ARCHITECTURES, members, strict=True):
             export = ["export", self.sweep / "best" / name, "--out", bundle]
             self._step(4, f"export {name}", bundle / "manifest.json", export)
@@ -56,7 +56,7 @@ class Demo:
         score = ["score", self.store, *members, self.ensemble, "--truth", truth, "--out", self.scores]
         self._step(6, "score both tracks", self.scores / "summary.json", score)
         submit = ["submit", self.store, self.ensemble, "--out", self.submission]
-        self._step(7, "write submissions", self.submission / "submission.json", submit)
+        self._step(7, "write submissions", self.submission / "submission_bonus_final.zip", submit)
         for file in sorted(self.submission.glob("*.zip")):
             command("check-submission", file, "--store", self.store)
         if not self.served.exists():
@@ -103,7 +103,7 @@ class Demo:
         print(f"\nDone in {clock}. Open {self.report} in a browser, and try next:\n")
         print(f"  sensorium describe {self.store}")
         print(f"  sensorium serve {self.bundles}")
-        print("  sensorium simulate mice --scale full    # as large as the real ones: 19 GB a mouse")
+        print("  sensorium simulate mice --scale full    # as large as the real ones: 30 GB a mouse")
 
 
 def headline(number: int, title: str) -> None:

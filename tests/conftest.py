@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from world import World
+
+# One thread a process: the simulator's own threads, and Ray's processes, share two cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -19,14 +22,6 @@ def ray_session() -> Iterator[None]:
     compute.connect()
     yield
     ray.shutdown()
-
-
-@dataclass(frozen=True)
-class World:
-    """Simulated mice of the tiny scale, and their frame store."""
-
-    mice: Path
-    store: Path
 
 
 @pytest.fixture(scope="session")

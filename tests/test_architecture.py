@@ -38,14 +38,6 @@ RAY = {
     "search/sweep.py",
     "serving/runner.py",
 }
-    "compute.py",
-    "data/ingest.py",
-    "scoring/job.py",
-    "search/spaces.py",
-    "search/scheduler.py",
-    "search/sweep.py",
-    "serving/runner.py",
-}
 TORCH = {"models", "training", "search"}
 TORCH_FILES = {"bundle/export.py"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import World
+from world import World
 
 from sensorium_ray.bundle.export import export
 from sensorium_ray.bundle.manifest import Manifest

@@ -39,5 +39,5 @@ DEMO = {
         "normalisation": "pooled",
     },
     # Pooled readouts find a neuron's place slowly: four times the steps, of half the windows.
-    "training": {"learning_rate": tune.loguniform(4e-3, 7e-3), "batch": 4, "steps": 300, "warmup": 0.3},
+    "training": {"learning_rate": tune.loguniform(4e-3, 7e-3), "batch": 4, "steps": 240, "warmup": 0.3},
 }

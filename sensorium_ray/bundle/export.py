@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -98,6 +99,8 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
         "mouse": {0: batch},
         "neurons": {0: count},
     }
+    # The exporter tells which optional libraries it does not find, and which of its own parts it deprecates.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

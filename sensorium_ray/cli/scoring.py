@@ -133,7 +133,8 @@ def print_ranking(table: ScoreTable) -> None:
         return
     shown = Table(title=f"single-trial correlation, frames {table.provenance.window}")
     for column in ("bundle", *rankings, "to average", "of ceiling"):
-        shown.add_column(column, justify="left" if column == "bundle" else "right")
+        first = column == "bundle"
+        shown.add_column(column, justify="left" if first else "right", no_wrap=first, min_width=16 if first else 7)
     values = {name: {row.bundle: row for row in rows} for name, rows in rankings.items()}
     for row in rankings[ranking]:
         singles = [_number(values[name][row.bundle].single_trial_correlation) for name in rankings]

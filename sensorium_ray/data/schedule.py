@@ -53,7 +53,7 @@ SCALES: dict[str, Scale] = {
     scale.name: scale
     for scale in (
         Scale("tiny", (24, 18), 12, 2, 0.0, 60, 72, (59, 48), calibration=4),
-        Scale("demo", (500, 400), 110, 4, 0.02, 300, 324, (299, 239), calibration=12),
+        Scale("demo", (500, 400), 110, 3, 0.02, 300, 324, (299, 239), calibration=12),
         Scale("full", (7900, 7900), 350, 10, 0.15, 300, 324, (299, 239), calibration=12),
     )
 }

@@ -152,10 +152,8 @@ def traces(
 
 def _focus(axis: Axes, group: Mapping[str, np.ndarray], place: int, shown: Sequence[str]) -> None:
     """Cut the axis where single events would flatten everything else."""
-    smooth = [group[f"prediction/{name}"][place] for name in shown]
-    smooth += [group["rates"][place]] if "rates" in group else []
-    top = max(np.percentile(group["recorded"][place], 97), 1.3 * max(line.max() for line in smooth), 1e-3)
-    axis.set_ylim(0, 1.15 * top)
+    predicted = max(group[f"prediction/{name}"][place].max() for name in shown)
+    axis.set_ylim(0, max(np.percentile(group["recorded"][place], 98), 1.5 * predicted, 1e-3))
 
 
 def _svg(figure: Figure) -> str:

@@ -160,7 +160,7 @@ def _trace_pictures(
         seen.add(family)
         prefix = f"{mouse}/{family}/"
         group = {name.removeprefix(prefix): array for name, array in traces.items() if name.startswith(prefix)}
-        where = f"mouse {html.escape(_short(mouse))}, trial {int(group['trial'])}"
+        where = f"best predicted neurons of mouse {html.escape(_short(mouse))}, trial {int(group['trial'])}"
         yield f"<p><b>{html.escape(family)}</b> <small>{where}</small></p>"
         yield figures.traces(group, shown, paint, EvalWindow.parse(window))
 

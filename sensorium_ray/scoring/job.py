@@ -352,13 +352,10 @@ def _configure_ray_data() -> None:
 
 
 def _best_neurons(found: dict[str, TrialStatistics]) -> np.ndarray:
-    """The few neurons worth a picture, (neurons,) int64: of highest ceiling, else of highest variance."""
-    if CEILING in found:
-        worth = single_trial_correlation(found[CEILING])
-    else:
-        worth = next(iter(found.values())).moments.comoment[0, 0]
-    order = np.argsort(-np.nan_to_num(worth, nan=-np.inf), kind="stable")
-    return order[:TRACED_NEURONS].astype(np.int64)
+    """The few neurons worth a picture, (neurons,) int64: those that the bundles predict best on average."""
+    bundles = [statistics for name, statistics in found.items() if name != CEILING]
+    worth = np.mean([single_trial_correlation(statistics) for statistics in bundles], axis=0)
+    return np.argsort(-worth, kind="stable")[:TRACED_NEURONS].astype(np.int64)
 
 
 def _pack(found: TrialStatistics) -> Row:

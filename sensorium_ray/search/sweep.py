@@ -81,7 +81,7 @@ def sweep(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in the result, once
     with ProgressLine(len(spaces) * settings.trials * settings.epochs, "sweep (epochs)") as line:
         grid = _tuner(store, spaces, out, settings, _Progress(line, settings.epochs)).fit()
-    by_architecture = {name: [r for r in grid if r.config["point"]["architecture"] == name] for name in architectures}
+    by_architecture = {name: [r for r in grid if _point(r)["architecture"] == name] for name in architectures}
     for name, results in by_architecture.items():
         _keep_best(name, results, out / "best" / name)
     tables = [_table(name, results) for name, results in by_architecture.items()]
@@ -186,6 +186,11 @@ class _Progress(tune.Callback):
         self._line.advance(self._epochs - self._done.get(trial.trial_id, 0), "a tune trial failed")
 
 
+def _point(result: tune.Result) -> dict[str, Any]:
+    """Point of the space that a tune trial was of."""
+    return dict((result.config or {})["point"])
+
+
 def _table(name: str, results: list[tune.Result]) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """One row a tune trial, and the curves of all of them."""
     rows, curves = [], []
@@ -195,7 +200,7 @@ def _table(name: str, results: list[tune.Result]) -> tuple[list[dict[str, Any]],
         row: dict[str, Any] = {
             "architecture": name,
             "trial": trial,
-            "config": (result.config or {})["point"],
+            "config": _point(result),
             "epochs": 0,
         }
         if frame is not None and len(frame):

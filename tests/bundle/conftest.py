@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import World
 from small import SMALL
+from world import World
 
 from sensorium_ray.bundle.export import export
 from sensorium_ray.data.store import FrameStore

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import World
 from hypothesis import given
 from hypothesis import strategies as st
+from world import World
 
 from sensorium_ray.bundle.ensemble import fit_weights, write_ensemble
 from sensorium_ray.bundle.predictor import load_predictor

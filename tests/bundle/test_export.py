@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import World
+from world import World
 
 from sensorium_ray.bundle import export as export_module
 from sensorium_ray.bundle.export import TOLERANCE, export

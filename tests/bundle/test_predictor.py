@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import World
+from world import World
 
 from sensorium_ray.bundle.manifest import find_bundles
 from sensorium_ray.bundle.predictor import load_predictor

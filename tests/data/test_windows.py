@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import World
 from hypothesis import given
 from hypothesis import strategies as st
+from world import World
 
 from sensorium_ray.data.clip import Clip
 from sensorium_ray.data.store import FrameStore

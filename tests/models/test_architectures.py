@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import World
 from small import SMALL
+from world import World
 
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError

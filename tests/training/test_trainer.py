@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import World
 from small import SMALL
+from world import World
 
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import BundleError, ConfigError, DataError
