@@ -21,8 +21,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1020px; mar
 h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 p.lead { color: #555; margin-top: 0; } svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #e5e5e5; }
-th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #999; font-weight: 600; }
+th, td { padding: .3rem .45rem; font-size: .93rem; text-align: right; border-bottom: 1px solid #e5e5e5; }
+th:first-child, td:first-child { text-align: left; white-space: nowrap; }
+thead th { border-bottom: 2px solid #999; font-weight: 600; }
 tr.best td { font-weight: 600; }
 .swatch { display: inline-block; width: .7em; height: .7em; margin-right: .5em; border-radius: 2px; }
 small, dd, dt { color: #555; font-size: .85rem; }
