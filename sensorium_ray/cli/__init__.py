@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -43,6 +44,15 @@ def main() -> None:
         app(standalone_mode=True)
     except KeyboardInterrupt:
         sys.exit(130)
-    except SensoriumError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, InputError) else 3)
+    except InputError as error:
+        _end(str(error), 1)
+    except Exception as error:
+        if "SENSORIUM_TRACEBACK" in os.environ:
+            raise
+        what = str(error) if isinstance(error, SensoriumError) else f"{type(error).__name__}: {error}"
+        _end(f"{what} (a fault of ours: run it again with SENSORIUM_TRACEBACK=1 and send us what it prints)", 3)
+
+
+def _end(sentence: str, status: int) -> None:
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(status)

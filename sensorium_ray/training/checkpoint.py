@@ -76,5 +76,5 @@ class Checkpoint:
                 resume=torch.load(folder / "resume.pt", map_location="cpu", weights_only=True),
             )
         except (SensoriumError, SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
-            mend = "name a checkpoint folder of `sensorium sweep` or `sensorium train`"
+            mend = "name a checkpoint folder, such as SWEEP/best/dwiseneuro"
             raise BundleError(f"is not a whole checkpoint ({error})", str(folder), mend) from error
