@@ -16,6 +16,9 @@ import numpy as np
 
 from .errors import DataError
 
+StrPath = str | os.PathLike[str]
+"""What public functions take where a path is wanted."""
+
 _PARTIAL = ".partial"
 _UNWRITABLE = {
     errno.ENOSPC: "the disk is full",

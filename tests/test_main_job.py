@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,3 +134,14 @@ def test_the_report_is_one_file_that_asks_nothing_of_the_network(job: Job, tmp_p
 def test_a_report_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="run `sensorium score`"):
         write_report(tmp_path, tmp_path / "report.html")
+
+
+def test_the_readmes_python_runs(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    code = readme.split("```python\n")[1].split("```")[0]
+    (tmp_path / "store").symlink_to(job.world.store)
+    (tmp_path / "bundles").symlink_to(job.bundles[0].parent)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["responses"].shape == (names["mouse"].neurons, names["clip"].frames)

@@ -16,7 +16,7 @@ from ..data.windows import predict_clip
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
-from ..storage import atomic_path, require_new
+from ..storage import StrPath, atomic_path, require_new
 from ..training.checkpoint import Checkpoint
 from ..training.inference import torch_run
 from ..version import package_version
@@ -32,7 +32,7 @@ _PARITY_LENGTHS = (1, 40, 131)
 """Lengths of the clips of the check: one frame, less than a chunk, more than a chunk."""
 
 
-def export(checkpoint: Path, out: Path, store: Path | None = None, name: str | None = None) -> Manifest:
+def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name: str | None = None) -> Manifest:
     """Write a bundle and compare it with the torch network.
 
     Parameters
@@ -46,6 +46,8 @@ def export(checkpoint: Path, out: Path, store: Path | None = None, name: str | N
     ------
     ExportError : the exported graph does not answer as the network does; nothing is written.
     """
+    checkpoint, out = Path(checkpoint), Path(out)
+    store = None if store is None else Path(store)
     require_new(out)
     saved = Checkpoint.read(checkpoint)
     encoder = saved.encoder().eval()

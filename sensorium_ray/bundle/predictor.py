@@ -12,6 +12,7 @@ import onnxruntime as ort
 from ..data.clip import Clip
 from ..data.windows import predict_clip
 from ..errors import BundleError, DataError
+from ..storage import StrPath
 from .manifest import MEMBERS, ONNX, Manifest
 
 
@@ -46,7 +47,7 @@ class Predictor(Protocol):
         """
 
 
-def load_predictor(bundle: Path, threads: int = 0) -> Predictor:
+def load_predictor(bundle: StrPath, threads: int = 0) -> Predictor:
     """Open a bundle after comparing its files with their checksums.
 
     Parameters
@@ -57,6 +58,7 @@ def load_predictor(bundle: Path, threads: int = 0) -> Predictor:
     ------
     BundleError : the bundle is damaged or of an unknown format.
     """
+    bundle = Path(bundle)
     manifest = Manifest.read(bundle)
     manifest.verify(bundle)
     if manifest.kind == "model":

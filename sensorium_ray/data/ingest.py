@@ -19,6 +19,7 @@ import numpy as np
 from .. import compute, storage
 from ..errors import DataError, SensoriumError
 from ..progress import ProgressLine
+from ..storage import StrPath
 from .moments import FrameMoments
 from .npy import read_npy
 from .raw import FIELDS, RawMouse, RawTrial, find_mice
@@ -43,7 +44,7 @@ TrialDone = tuple[TrialInfo, tuple[int, int], FrameMoments | None]
 """A trial taken in: what it is, its (height, width), and its moments where its tier is train."""
 
 
-def ingest(raw: Path, store: Path, address: str | None = None) -> FrameStore:
+def ingest(raw: StrPath, store: StrPath, address: str | None = None) -> FrameStore:
     """Check the mice in `raw` and write them to `store`; a `truth` folder is left out.
 
     Run again after a kill it goes on where it was; run again on a finished store it does nothing.

@@ -22,7 +22,7 @@ import numpy as np
 from ..benchmark import FRAME_RATE, FRAME_SHAPE
 from ..errors import ConfigError, DataError
 from ..progress import track
-from ..storage import atomic_path, read_json, remove_partials, write_json, write_npy
+from ..storage import StrPath, atomic_path, read_json, remove_partials, write_json, write_npy
 from .behavior import Temperament, simulate_behavior
 from .cortex import Cortex, Neurons
 from .schedule import (
@@ -52,7 +52,7 @@ _BLOCK_BYTES = 64 * 2**20  # of training data held at once for the statistics
 _CALIBRATION_FRAMES = 300
 
 
-def simulate(folder: Path, scale: Scale, seed: int) -> list[str]:
+def simulate(folder: StrPath, scale: Scale, seed: int) -> list[str]:
     """Write a simulation; one that was cut short is taken up where it stopped.
 
     Parameters
@@ -70,6 +70,7 @@ def simulate(folder: Path, scale: Scale, seed: int) -> list[str]:
     ConfigError : the seed is negative.
     DataError : the folder holds something else, or the disk has no room.
     """
+    folder = Path(folder)
     if seed < 0:
         raise ConfigError(f"{seed} is negative", "--seed", "give 0 or more")
     mice = [_Mouse(folder, scale, seed, index) for index in range(len(scale.neurons))]

@@ -73,7 +73,7 @@ class FrameStore:
         self._opened: dict[str, MouseData] = {}
 
     @classmethod
-    def open(cls, path: Path) -> FrameStore:
+    def open(cls, path: storage.StrPath) -> FrameStore:
         """Open a finished store.
 
         Raises

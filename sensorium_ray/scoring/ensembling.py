@@ -15,16 +15,16 @@ from ..data.store import FrameStore
 from ..errors import BundleError, DataError
 from ..metrics.statistics import CoMoments
 from ..progress import track
-from ..storage import require_new
+from ..storage import StrPath, require_new
 from .job import PredictorSet, Row, check_bundles, require_frames, run_actors
 
 TIER = "oracle"
 
 
 def learn_ensemble(
-    store: Path,
-    bundles: Sequence[Path],
-    out: Path,
+    store: StrPath,
+    bundles: Sequence[StrPath],
+    out: StrPath,
     *,
     window: EvalWindow = DEFAULT_WINDOW,
     address: str | None = None,
@@ -36,14 +36,16 @@ def learn_ensemble(
     DataError : the store has no oracle trial, or `out` exists.
     BundleError : fewer than two bundles, or one does not fit the store.
     """
+    store, out = Path(store), Path(out)
+    members = [Path(bundle) for bundle in bundles]
     require_new(out)
-    if len(bundles) < 2:
+    if len(members) < 2:
         raise BundleError("an ensemble has two or more members", "ensemble", "name more bundles")
     data = FrameStore.open(store)
-    check_bundles(data, bundles)
-    names = [Manifest.read(bundle).name for bundle in bundles]
+    check_bundles(data, members)
+    names = [Manifest.read(bundle).name for bundle in members]
     items = _items(data, window)
-    arguments = (data.path.resolve(), [bundle.resolve() for bundle in bundles], window)
+    arguments = (data.path.resolve(), [bundle.resolve() for bundle in members], window)
     by_mouse: dict[str, CoMoments] = {}
     for row in track(run_actors(items, _OracleMoments, arguments, address), len(items), "ensemble"):
         found = _unpack(row, len(names) + 1)
@@ -51,7 +53,7 @@ def learn_ensemble(
         by_mouse[mouse] = by_mouse[mouse].merge(found) if mouse in by_mouse else found
     weights = fit_weights(list(by_mouse.values()))
     provenance = {"data_checksum": data.checksum, "tier": TIER, "window": window.name}
-    return write_ensemble(dict(zip(names, bundles, strict=True)), list(weights), out, provenance)
+    return write_ensemble(dict(zip(names, members, strict=True)), list(weights), out, provenance)
 
 
 def _items(store: FrameStore, window: EvalWindow) -> list[Row]:

@@ -39,7 +39,7 @@ from ..errors import BundleError, DataError, SensoriumError
 from ..metrics.definitions import METRICS, TrialStatistics, VideoGroup, single_trial_correlation
 from ..metrics.statistics import CoMoments, VideoMean
 from ..progress import ProgressLine
-from ..storage import sha256, write_json, write_npz
+from ..storage import StrPath, sha256, write_json, write_npz
 from .table import CEILING, WHOLE, Cell, Provenance, ScoreTable
 
 TRACED_NEURONS = 6
@@ -52,13 +52,13 @@ _SILENT = logging.CRITICAL + 1
 
 
 def score(
-    store: Path,
-    bundles: Sequence[Path],
-    out: Path,
+    store: StrPath,
+    bundles: Sequence[StrPath],
+    out: StrPath,
     *,
     tracks: Sequence[Track] = TRACKS,
     stages: Sequence[Stage] = STAGES,
-    truth: Path | None = None,
+    truth: StrPath | None = None,
     window: EvalWindow = DEFAULT_WINDOW,
     address: str | None = None,
 ) -> ScoreTable:
@@ -81,10 +81,12 @@ def score(
     DataError : `out` is finished already; responses are withheld and no truth has them; a trial is at fault.
     BundleError : a bundle is at fault, or does not fit the store.
     """
+    store, out = Path(store), Path(out)
+    truth = None if truth is None else Path(truth)
     if (out / "summary.json").exists():
         raise DataError("exists already", str(out), "name another output or remove it first")
-    data = FrameStore.open(store)
-    checksums = check_bundles(data, bundles)
+    data, paths = FrameStore.open(store), [Path(bundle) for bundle in bundles]
+    checksums = check_bundles(data, paths)
     known = Truth.open(truth) if truth is not None else None
     tiers = [tier_of(track, stage) for track in tracks for stage in stages]
     groups = _groups(data, known, [*tiers, "oracle"], window)
@@ -97,7 +99,7 @@ def score(
     )
     arguments = (
         data.path.resolve(),
-        [Path(bundle).resolve() for bundle in bundles],
+        [path.resolve() for path in paths],
         truth and truth.resolve(),
         window,
     )

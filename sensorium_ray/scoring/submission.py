@@ -33,7 +33,7 @@ from ..bundle.predictor import Predictor, load_predictor
 from ..data.store import FrameStore, TrialInfo
 from ..errors import DataError, SubmissionError
 from ..progress import ProgressLine
-from ..storage import atomic_path, require_new
+from ..storage import StrPath, atomic_path, require_new
 from .job import Row, check_bundles, require_frames, run_actors
 
 FILES = {
@@ -66,9 +66,9 @@ _ROW_GROUP_BYTES = 64 * 1024**2
 
 
 def write_submission(
-    store: Path,
-    bundle: Path,
-    out: Path,
+    store: StrPath,
+    bundle: StrPath,
+    out: StrPath,
     *,
     tracks: Sequence[Track] = TRACKS,
     window: EvalWindow = DEFAULT_WINDOW,
@@ -93,6 +93,7 @@ def write_submission(
     DataError : `out` is not empty, or the store has no trial of a tier.
     BundleError : the bundle is at fault, or does not fit the store.
     """
+    store, bundle, out = Path(store), Path(bundle), Path(out)
     require_new(out)
     data = FrameStore.open(store)
     check_bundles(data, [bundle])
@@ -171,7 +172,9 @@ class FileSummary:
     frames: tuple[int, int] = (0, 0)
 
 
-def check_submission(path: Path, store: Path | None = None, window: EvalWindow = DEFAULT_WINDOW) -> list[FileSummary]:
+def check_submission(
+    path: StrPath, store: StrPath | None = None, window: EvalWindow = DEFAULT_WINDOW
+) -> list[FileSummary]:
     """Find the first thing in a submission that the server would refuse or score as something else.
 
     Rows are read one by one. Without a store, the trials, neurons and lengths can only be checked against
@@ -187,6 +190,8 @@ def check_submission(path: Path, store: Path | None = None, window: EvalWindow =
     ------
     SubmissionError : naming the file, the row and how to mend it.
     """
+    path = Path(path)
+    store = None if store is None else Path(store)
     data = FrameStore.open(store) if store is not None else None
     with _opened(path) as files:
         if path.suffix == ".zip":

@@ -21,6 +21,7 @@ from .. import compute, storage
 from ..data.store import FrameStore
 from ..errors import ConfigError, SensoriumError
 from ..progress import ProgressLine
+from ..storage import StrPath
 from ..training.checkpoint import Checkpoint
 from ..training.trainer import Trainer, TrainSettings
 from ..version import package_version
@@ -57,7 +58,7 @@ class SweepSettings:
 
 
 def sweep(
-    store: Path, architectures: Sequence[str], out: Path, settings: SweepSettings, address: str | None = None
+    store: StrPath, architectures: Sequence[str], out: StrPath, settings: SweepSettings, address: str | None = None
 ) -> dict[str, Any]:
     """Search each architecture; ASHA compares a tune trial with those of its own architecture alone.
 
@@ -73,6 +74,7 @@ def sweep(
     DataError : `out` holds a finished sweep, or one of other settings.
     SensoriumError : every tune trial of an architecture failed; the first one's sentence.
     """
+    store, out = Path(store), Path(out)
     spaces = {name: space(name, settings.size) for name in architectures}
     checksum = FrameStore.open(store).checksum
     request = {"data_checksum": checksum, "architectures": list(architectures), "settings": asdict(settings)}
