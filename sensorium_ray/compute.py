@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 
+from .errors import SensoriumError
+
 
 def connect(address: str | None = None) -> None:
     """Join the cluster at `address` (`auto`, `ray://host:10001`), or start a small one on this machine.
@@ -24,3 +26,17 @@ def connect(address: str | None = None) -> None:
         ray.init(address="local", include_dashboard=False, object_store_memory=400 * 1024**2, **quiet)
     else:
         ray.init(address=address or "auto", **quiet)
+
+
+def original(error: BaseException) -> BaseException:
+    """Error that a task or an actor raised, out of what Ray wrapped around it.
+
+    One of ours is built anew, since Ray Data adds advice of its own to its arguments.
+    """
+    import ray
+
+    while isinstance(error, ray.exceptions.RayTaskError) and isinstance(error.cause, BaseException):
+        error = error.cause
+    if isinstance(error, SensoriumError):
+        return type(error)(error.what, error.where, error.mend)
+    return error

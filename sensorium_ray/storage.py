@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,14 @@ def read_json(path: Path, mend: str = "") -> Any:
         raise DataError("file is missing", str(path), mend) from error
     except (ValueError, OSError) as error:
         raise DataError(f"is not readable JSON ({error})", str(path), mend) from error
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table atomically."""
+    with atomic_path(path) as partial, partial.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def sha256(path: Path) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import compute, storage
-from ..errors import DataError, SensoriumError
+from ..errors import DataError
 from ..progress import ProgressLine
 from ..storage import StrPath
 from .moments import FrameMoments
@@ -205,9 +205,7 @@ def _result(reference: object) -> list[TrialDone]:
     try:
         done: list[TrialDone] = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, SensoriumError):
-            raise error.cause from None
-        raise
+        raise compute.original(error) from error
     return done
 
 

@@ -6,8 +6,6 @@ more than they can know: the expected response of every neuron. The layout is in
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -22,7 +20,7 @@ import numpy as np
 from ..benchmark import FRAME_RATE, FRAME_SHAPE
 from ..errors import ConfigError, DataError
 from ..progress import track
-from ..storage import StrPath, atomic_path, read_json, remove_partials, write_json, write_npy
+from ..storage import StrPath, read_json, remove_partials, write_csv, write_json, write_npy
 from .behavior import Temperament, simulate_behavior
 from .cortex import Cortex, Neurons
 from .schedule import (
@@ -198,7 +196,7 @@ class _Mouse:
         write_npy(meta / "trials" / "tiers.npy", self._tiers)
         write_json(self._published / "config.json", {"name": self.name, "fps": FRAME_RATE, "simulated": True})
         columns = ("trial", "tier", "family", "video")
-        _write_csv(
+        write_csv(
             self._truth / "trials.csv",
             columns,
             ([getattr(shown, column) for column in columns] for shown in self._presentations),
@@ -229,7 +227,7 @@ class _Mouse:
             "ceiling": scale.ceiling,
         }
         rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-        _write_csv(self._truth / "neurons.csv", tuple(columns), rows)
+        write_csv(self._truth / "neurons.csv", tuple(columns), rows)
 
 
 def _require_own(folder: Path, identity: dict[str, Any]) -> None:
@@ -318,15 +316,6 @@ def _coordinates(count: int, rng: np.random.Generator) -> np.ndarray:
     sides = rng.integers([-1260, -660], [-629, -29], (count, 2))
     depth = rng.integers(0, 10, count) * 25 + 200
     return np.column_stack([sides, depth])
-
-
-def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    with atomic_path(path) as partial:
-        partial.write_text(text.getvalue())
 
 
 def _plain(configuration: dict[str, Any]) -> dict[str, Any]:

@@ -271,10 +271,7 @@ def store_checksum(checksums: dict[str, str]) -> str:
 def write_trials(path: Path, trials: list[TrialInfo]) -> None:
     """Write trials.csv."""
     columns = [field.name for field in fields(TrialInfo)]
-    with storage.atomic_path(path) as partial, partial.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([getattr(info, column) for column in columns] for info in trials)
+    storage.write_csv(path, columns, ([getattr(info, column) for column in columns] for info in trials))
 
 
 def read_trials(path: Path) -> list[TrialInfo]:

@@ -16,7 +16,7 @@ from ..errors import BundleError, DataError
 from ..metrics.statistics import CoMoments
 from ..progress import track
 from ..storage import StrPath, require_new
-from .job import PredictorSet, Row, check_bundles, require_frames, run_actors
+from .job import PredictorSet, Row, check_bundles, pack_moments, require_frames, run_actors, unpack_moments
 
 TIER = "oracle"
 
@@ -48,7 +48,7 @@ def learn_ensemble(
     arguments = (data.path.resolve(), [bundle.resolve() for bundle in members], window)
     by_mouse: dict[str, CoMoments] = {}
     for row in track(run_actors(items, _OracleMoments, arguments, address), len(items), "ensemble"):
-        found = _unpack(row, len(names) + 1)
+        found = unpack_moments(row, signals=len(names) + 1)
         mouse = row["mouse"]
         by_mouse[mouse] = by_mouse[mouse].merge(found) if mouse in by_mouse else found
     weights = fit_weights(list(by_mouse.values()))
@@ -89,14 +89,4 @@ class _OracleMoments:
         answers = predictors.predict(mouse.clip(trial), mouse.name)
         signals = np.stack([mouse.responses(trial), *(answers[name] for name in names)])
         moments = CoMoments.of(signals[:, :, self._window.slice(signals.shape[2])])
-        yield {
-            "mouse": mouse.name,
-            "count": moments.count,
-            "mean": moments.mean.tobytes(),
-            "comoment": moments.comoment.tobytes(),
-        }
-
-
-def _unpack(row: Row, signals: int) -> CoMoments:
-    mean, comoment = (np.frombuffer(row[name]) for name in ("mean", "comoment"))
-    return CoMoments(row["count"], mean.reshape(signals, -1), comoment.reshape(signals, signals, -1))
+        yield {"mouse": mouse.name, **pack_moments(moments)}

@@ -31,11 +31,11 @@ from ..benchmark import (
 )
 from ..bundle.manifest import MEMBERS, Manifest, bundle_checksum
 from ..bundle.predictor import EnsemblePredictor, Predictor, load_predictor
-from ..compute import connect
+from ..compute import connect, original
 from ..data.clip import Clip
 from ..data.store import FrameStore, TrialInfo
 from ..data.truth import Truth
-from ..errors import BundleError, DataError, SensoriumError
+from ..errors import BundleError, DataError
 from ..metrics.definitions import METRICS, TrialStatistics, VideoGroup, single_trial_correlation
 from ..metrics.statistics import CoMoments, VideoMean
 from ..progress import ProgressLine
@@ -160,10 +160,18 @@ def run_actors(items: list[Row], actor: type, arguments: tuple, address: str | N
     try:
         yield from rows.iter_rows()
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, SensoriumError):
-            cause = error.cause  # Ray Data adds advice to its arguments, so it is built anew
-            raise type(cause)(cause.what, cause.where, cause.mend) from None
-        raise
+        raise original(error) from error
+
+
+def pack_moments(moments: CoMoments) -> Row:
+    """Co-moments as part of a row."""
+    return {"count": moments.count, "mean": moments.mean.tobytes(), "comoment": moments.comoment.tobytes()}
+
+
+def unpack_moments(row: Row, signals: int) -> CoMoments:
+    """Inverse of `pack_moments`."""
+    mean, comoment = (np.frombuffer(row[name]) for name in ("mean", "comoment"))
+    return CoMoments(row["count"], mean.reshape(signals, -1), comoment.reshape(signals, signals, -1))
 
 
 def require_frames(window: EvalWindow, mouse: str, info: TrialInfo) -> None:
@@ -363,18 +371,15 @@ def _best_neurons(found: dict[str, TrialStatistics]) -> np.ndarray:
 def _pack(found: TrialStatistics) -> Row:
     return {
         "trials": found.trials,
-        "count": found.moments.count,
-        "mean": found.moments.mean.tobytes(),
-        "comoment": found.moments.comoment.tobytes(),
+        **pack_moments(found.moments),
         "videos": found.videos.videos,
         "total": found.videos.total.tobytes(),
     }
 
 
 def _unpack(row: Row) -> TrialStatistics:
-    mean, comoment, total = (np.frombuffer(row[name]) for name in ("mean", "comoment", "total"))
-    moments = CoMoments(row["count"], mean.reshape(2, -1), comoment.reshape(2, 2, -1))
-    return TrialStatistics(row["trials"], moments, VideoMean(row["videos"], total))
+    videos = VideoMean(row["videos"], np.frombuffer(row["total"]))
+    return TrialStatistics(row["trials"], unpack_moments(row, signals=2), videos)
 
 
 def _collect(rows: Iterable[Row], groups: int) -> tuple[dict[Cell, TrialStatistics], dict[str, np.ndarray]]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import ray
 import torch
 from ray import tune
 from ray.tune.experiment import Trial
@@ -71,7 +70,7 @@ def sweep(
 
     Raises
     ------
-    DataError : `out` holds a finished sweep, or one of other settings.
+    ConfigError : `out` holds a finished sweep, or one of other settings; a space does not exist.
     SensoriumError : every tune trial of an architecture failed; the first one's sentence.
     """
     store, out = Path(store), Path(out)
@@ -209,7 +208,7 @@ def _table(name: str, results: list[tune.Result]) -> tuple[list[dict[str, Any]],
             row |= {"epochs": int(frame["epoch"].max()), METRIC: float(frame[METRIC].max())}
             curves.append(frame[["epoch", "loss", METRIC]].assign(architecture=name, trial=trial))
         if result.error is not None:
-            row["error"] = str(_cause(result.error))
+            row["error"] = str(compute.original(result.error))
         rows.append(row)
     return rows, pd.concat(curves) if curves else pd.DataFrame()
 
@@ -224,7 +223,7 @@ def _keep_best(name: str, results: list[tune.Result], target: Path) -> None:
     whole = [result for result in results if result.error is None and result.checkpoint is not None]
     if not whole:
         errors = [result.error for result in results if result.error is not None]
-        cause = _cause(errors[0]) if errors else None
+        cause = compute.original(errors[0]) if errors else None
         if isinstance(cause, SensoriumError):
             raise cause
         raise SensoriumError(f"every tune trial failed ({cause})", name, f"see {results[0].path}")
@@ -233,11 +232,3 @@ def _keep_best(name: str, results: list[tune.Result], target: Path) -> None:
     storage.remove(target)
     with storage.atomic_path(target) as partial, checkpoint.as_directory() as folder:
         shutil.copytree(folder, partial)
-
-
-def _cause(error: Exception) -> BaseException:
-    """Error inside the one that Ray wrapped around it."""
-    cause: BaseException = error
-    while isinstance(cause, ray.exceptions.RayTaskError) and getattr(cause, "cause", None) is not None:
-        cause = cause.cause
-    return cause

@@ -74,7 +74,7 @@ class Ingress:
         try:
             return await self._model.predict.remote(name, clip, mouse)
         except ray.exceptions.RayTaskError as error:
-            raise error.cause from error
+            raise compute.original(error) from error
 
 
 @dataclass(frozen=True)

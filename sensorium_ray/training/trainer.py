@@ -185,10 +185,8 @@ class Trainer:
             population=self._population,
             weights={name: value.cpu() for name, value in self._average.state_dict().items()},
             provenance={
-                "version": package_version(),
+                **self._origin(),
                 "store": str(Path(self._store.path).resolve()),
-                "data_checksum": self._store.checksum,
-                "training": asdict(self._settings),
                 "epoch": len(self.epochs),
                 "oracle_correlation": self.epochs[-1].oracle_correlation if self.epochs else None,
             },
@@ -199,6 +197,14 @@ class Trainer:
             },
         )
 
+    def _origin(self) -> dict[str, Any]:
+        """What a checkpoint must share with this training for it to go on from there."""
+        return {
+            "version": package_version(),
+            "data_checksum": self._store.checksum,
+            "training": asdict(self._settings),
+        }
+
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same store, architecture and settings.
 
@@ -206,9 +212,8 @@ class Trainer:
         ------
         ConfigError : it was made from others.
         """
-        ours, theirs = self.checkpoint(), checkpoint
-        for name in ("version", "data_checksum", "training"):
-            if ours.provenance[name] != theirs.provenance[name]:
+        for name, ours in self._origin().items():
+            if checkpoint.provenance[name] != ours:
                 raise ConfigError(
                     f"the checkpoint's {name} differs",
                     "",
