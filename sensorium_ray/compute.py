@@ -1,4 +1,4 @@
-"""The one place where Ray is started."""
+"""The one place where Ray is started, and where its errors are taken out of their wrapping."""
 
 from __future__ import annotations
 

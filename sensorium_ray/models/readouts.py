@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from .population import Population
 
+_START_REACH = 0.2  # how far from the middle the mean points start, as in the starter kit
+_START_SPREAD = 0.2  # of the noise around them; the starter kit begins with 1, from where short trainings go less far
+
 
 class GaussianReadout(nn.Module):
     """Each neuron reads one point of the feature map, learned through its place in the cortex.
@@ -21,9 +24,7 @@ class GaussianReadout(nn.Module):
     source_grid: Tensor
     mouse_of: Tensor
 
-    def __init__(
-        self, population: Population, channels: int, init_mu_range: float = 0.2, init_sigma: float = 0.2
-    ) -> None:
+    def __init__(self, population: Population, channels: int) -> None:
         super().__init__()
         mice, neurons = len(population.mice), population.neurons
         grids = [source_grid(mouse.coordinates) for mouse in population.mice]
@@ -31,13 +32,13 @@ class GaussianReadout(nn.Module):
         self.register_buffer("source_grid", torch.from_numpy(np.concatenate(grids)))
         self.register_buffer("mouse_of", torch.from_numpy(np.concatenate(owners)))
         self.features = nn.Parameter(torch.full((neurons, channels), 1 / channels))
-        self.sigma = nn.Parameter(torch.empty(neurons, 2, 2).uniform_(-init_sigma, init_sigma))
+        self.sigma = nn.Parameter(torch.empty(neurons, 2, 2).uniform_(-_START_SPREAD, _START_SPREAD))
         self.bias = nn.Parameter(_elu_bias(population))
         self.mu_hidden = _Stacked(mice, 2, 30)
         self.mu_out = _Stacked(mice, 30, 2)
         self.shifter = nn.ModuleList([_Stacked(mice, 2, 5), _Stacked(mice, 5, 5), _Stacked(mice, 5, 2)])
         with torch.no_grad():
-            self.mu_out.weight.mul_(init_mu_range)
+            self.mu_out.weight.mul_(_START_REACH)
 
     def forward(self, features: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor) -> Tensor:
         """Read the feature map.
