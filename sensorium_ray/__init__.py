@@ -1,10 +1,13 @@
 """The Sensorium benchmarks of mouse visual cortex as a service on Ray.
 
-The main verbs, imported when they are first used, so that `import sensorium_ray` stays fast:
+    import sensorium_ray as sr
 
->>> import sensorium_ray
->>> sensorium_ray.FrameStore.__name__
-'FrameStore'
+    store = sr.open_store("store")              # what `sensorium ingest` wrote, a folder or s3://
+    model = sr.load("bundles/ensemble")         # what `sensorium export` or `ensemble` wrote
+    table = sr.score(model, store, "scores")    # one row a neuron x metric
+    sr.submit(model, store, "submission")       # the competition's files
+
+The verbs are imported when they are first used, so that `import sensorium_ray` stays fast.
 """
 
 from __future__ import annotations
@@ -14,15 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundle.export import export
-    from .bundle.predictor import load_predictor
+    from .bundle.predictor import load_predictor as load
     from .data.clip import Clip
+    from .data.download import download
     from .data.ingest import ingest
     from .data.simulate import simulate
-    from .data.store import FrameStore
+    from .data.store import FrameStore, open_store
     from .errors import SensoriumError
+    from .scoring.checking import check_submission
     from .scoring.ensembling import learn_ensemble
+    from .scoring.evaluation import evaluate
     from .scoring.job import score
-    from .scoring.submission import check_submission, write_submission
+    from .scoring.leaderboard import Leaderboard
+    from .scoring.submitting import write_submission as submit
     from .search.sweep import sweep
     from .serving.client import Client
 
@@ -30,36 +37,46 @@ _HOMES = {
     "Client": ".serving.client",
     "Clip": ".data.clip",
     "FrameStore": ".data.store",
+    "Leaderboard": ".scoring.leaderboard",
     "SensoriumError": ".errors",
-    "check_submission": ".scoring.submission",
+    "check_submission": ".scoring.checking",
+    "download": ".data.download",
+    "evaluate": ".scoring.evaluation",
     "export": ".bundle.export",
     "ingest": ".data.ingest",
     "learn_ensemble": ".scoring.ensembling",
-    "load_predictor": ".bundle.predictor",
+    "load": ".bundle.predictor:load_predictor",
+    "open_store": ".data.store",
     "score": ".scoring.job",
     "simulate": ".data.simulate",
+    "submit": ".scoring.submitting:write_submission",
     "sweep": ".search.sweep",
-    "write_submission": ".scoring.submission",
 }
+"""Module of every public name, and what it is called there where that is another name."""
 
 __all__ = [
     "Client",
     "Clip",
     "FrameStore",
+    "Leaderboard",
     "SensoriumError",
     "check_submission",
+    "download",
+    "evaluate",
     "export",
     "ingest",
     "learn_ensemble",
-    "load_predictor",
+    "load",
+    "open_store",
     "score",
     "simulate",
+    "submit",
     "sweep",
-    "write_submission",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name], __name__), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(module, __name__), attribute or name)

@@ -1,6 +1,7 @@
-"""The rules of the benchmarks: tiers, tracks, stages, stimulus families, frame windows and the ten mice.
+"""The rules of the benchmarks: tiers, tracks, stages, stimulus families, frame windows and the published mice.
 
-Source: Turishcheva et al. 2023 (arXiv 2305.19654) and its retrospective (arXiv 2407.09100).
+Sources: Willeke et al. 2022 (arXiv 2206.08666); Turishcheva et al. 2023 (arXiv 2305.19654) and its retrospective
+(arXiv 2407.09100).
 """
 
 from __future__ import annotations
@@ -10,47 +11,17 @@ from typing import Literal
 
 from .errors import ConfigError
 
-Track = Literal["main", "ood"]
 Stage = Literal["live", "final"]
+
+STAGES: tuple[Stage, ...] = ("live", "final")
 
 FRAME_RATE = 30.0
 """Frames per second of every published video."""
 FRAME_SHAPE = (36, 64)
-"""Height and width of every published 2023 video, pixels."""
-
-TIERS = (
-    "train",
-    "oracle",
-    "live_test_main",
-    "live_test_bonus",
-    "final_test_main",
-    "final_test_bonus",
-    "none",
-)
-"""The values of `meta/trials/tiers.npy`; 'none' marks a trial that is not part of the benchmark."""
-
-TRACKS: tuple[Track, ...] = ("main", "ood")
-STAGES: tuple[Stage, ...] = ("live", "final")
+"""Height and width of every published 2023 video, and of a 2022 image as the models see it, pixels."""
 
 FAMILIES = ("movie", "pink_noise", "gaussian_dots", "random_dots", "drifting_gabor", "images")
 """Stimulus families: natural movies, then the five out-of-distribution ones."""
-
-TEST_TIERS = tuple(tier for tier in TIERS if "_test_" in tier)
-"""Tiers whose responses the organisers may withhold."""
-
-
-def tier_of(track: Track, stage: Stage) -> str:
-    """Name of the tier that a track is scored on in a stage: ('ood', 'live') is 'live_test_bonus'."""
-    return f"{stage}_test_{'main' if track == 'main' else 'bonus'}"
-
-
-def track_and_stage_of(tier: str) -> tuple[str, str]:
-    """Inverse of `tier_of`; the oracle and train tiers are their own track, in stage 'dev'."""
-    for track in TRACKS:
-        for stage in STAGES:
-            if tier_of(track, stage) == tier:
-                return track, stage
-    return tier, "dev"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +32,8 @@ class EvalWindow:
     result names the window that made it.
     """
 
-    start: int = 50
-    stop: int | None = 300
+    start: int
+    stop: int | None
 
     @property
     def name(self) -> str:
@@ -88,7 +59,124 @@ class EvalWindow:
         return slice(min(self.start, stop), stop)
 
 
-DEFAULT_WINDOW = EvalWindow()
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The rules of one release.
+
+    Parameters
+    ----------
+    name : what a frame store calls it.
+    tiers : values of `meta/trials/tiers.npy`.
+    oracle : the tier that models are compared and ensembles are learned on, its responses known to all.
+    test_tiers : (track, stage) to the tier that is scored; their responses the organisers may withhold.
+    window : frames of a trial that count.
+    metrics : names in `metrics.definitions.METRICS`; the first one ranks.
+    behavior : names of the behaviour channels.
+    """
+
+    name: str
+    tiers: tuple[str, ...]
+    oracle: str
+    test_tiers: dict[tuple[str, Stage], str]
+    window: EvalWindow
+    metrics: tuple[str, ...]
+    behavior: tuple[str, ...]
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Names of the tracks."""
+        return tuple(dict.fromkeys(track for track, _ in self.test_tiers))
+
+    def tier_of(self, track: str, stage: Stage) -> str:
+        """Name of the tier that a track is scored on in a stage: ('ood', 'live') is 'live_test_bonus'.
+
+        Raises
+        ------
+        ConfigError : the benchmark has no such track.
+        """
+        if (track, stage) not in self.test_tiers:
+            raise ConfigError(f"{self.name} has no track '{track}'", "--track", f"it has {', '.join(self.tracks)}")
+        return self.test_tiers[track, stage]
+
+    def track_and_stage_of(self, mouse: str, tier: str) -> tuple[str, str]:
+        """Inverse of `tier_of`; a tier that is no test is its own track, in stage 'dev'."""
+        ranked_in = track_of(mouse)
+        for (track, stage), known in self.test_tiers.items():
+            if known == tier and ranked_in in (None, track):
+                return track, stage
+        return (ranked_in, _STAGE_OF_2022[tier]) if ranked_in and tier in _STAGE_OF_2022 else (tier, "dev")
+
+
+SENSORIUM_2022 = Benchmark(
+    name="sensorium2022",
+    tiers=("train", "validation", "test", "final_test", "none"),
+    oracle="validation",
+    test_tiers={
+        ("sensorium", "live"): "test",
+        ("sensorium", "final"): "final_test",
+        ("sensorium+", "live"): "test",
+        ("sensorium+", "final"): "final_test",
+    },
+    window=EvalWindow(0, 1),
+    metrics=("single_trial_correlation", "correlation_to_average_pooled", "fev", "feve", "poisson_loss"),
+    behavior=("pupil dilation", "change of pupil dilation", "running speed"),
+)
+"""Grey images: a trial is a clip of one frame."""
+
+SENSORIUM_2023 = Benchmark(
+    name="sensorium2023",
+    tiers=(
+        "train",
+        "oracle",
+        "live_test_main",
+        "live_test_bonus",
+        "final_test_main",
+        "final_test_bonus",
+        "none",
+    ),
+    oracle="oracle",
+    test_tiers={
+        ("main", "live"): "live_test_main",
+        ("main", "final"): "final_test_main",
+        ("ood", "live"): "live_test_bonus",
+        ("ood", "final"): "final_test_bonus",
+    },
+    window=EvalWindow(50, 300),
+    metrics=(
+        "single_trial_correlation",
+        "correlation_to_average",
+        "normalised_correlation",
+        "fev",
+        "feve",
+        "poisson_loss",
+    ),
+    behavior=("pupil dilation", "running speed"),
+)
+"""Grey videos with behaviour; 'none' marks a trial that is not part of the benchmark."""
+
+BENCHMARKS = {rules.name: rules for rules in (SENSORIUM_2022, SENSORIUM_2023)}
+
+_STAGE_OF_2022 = {"test": "live", "final_test": "final"}
+_TRACK_OF_2022 = {
+    "static26872-17-20": "sensorium",
+    "static27204-5-13": "sensorium+",
+    "static21067-10-18": "pretraining",
+    "static22846-10-16": "pretraining",
+    "static23343-5-17": "pretraining",
+    "static23656-14-22": "pretraining",
+    "static23964-4-22": "pretraining",
+}
+
+
+def track_of(mouse: str) -> str | None:
+    """Track that a mouse of 2022 is ranked in, since each track has one; None: all tracks of its benchmark (2023).
+
+    The other five published mice are 'pretraining', which is no track; a mouse that was not published counts
+    for Sensorium+, since it has behaviour.
+    """
+    if not mouse.startswith("static"):
+        return None
+    return next((track for name, track in _TRACK_OF_2022.items() if mouse.startswith(name)), "sensorium+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +212,10 @@ def family_of(mouse: str, tier: str) -> str:
     """Stimulus family of a published mouse's trial as far as its tier tells it.
 
     A final bonus tier holds two families, which the published folders do not tell apart: those trials,
-    and bonus trials of mice not in `MICE`, are 'ood'.
+    and bonus trials of mice not in `MICE`, are 'ood'. All of 2022 are 'images'.
     """
+    if mouse.startswith("static"):
+        return "images"
     if not tier.endswith("_bonus"):
         return "movie"
     for facts in MICE:

@@ -7,14 +7,17 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from rich import filesize
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 T = TypeVar("T")
@@ -32,12 +35,20 @@ def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
 
 
 class ProgressLine:
-    """The same for work that reports in steps of its own: `with ProgressLine(100, 'training') as line`."""
+    """The same for work that reports in steps of its own: `with ProgressLine(100, 'training') as line`.
 
-    def __init__(self, total: float, label: str) -> None:
+    Parameters
+    ----------
+    total : steps, of which `done` were done before.
+    label : what is going on.
+    in_bytes : the steps are bytes, shown as such and with their rate.
+    """
+
+    def __init__(self, total: float, label: str, *, done: float = 0.0, in_bytes: bool = False) -> None:
         self._total = total
         self._label = label
-        self._done = 0.0
+        self._done = self._before = done
+        self._in_bytes = in_bytes
         self._started = self._spoken = time.monotonic()
         self._bar: Progress | None = None
 
@@ -46,14 +57,14 @@ class ProgressLine:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                MofNCompleteColumn(),
+                *((DownloadColumn(), TransferSpeedColumn()) if self._in_bytes else (MofNCompleteColumn(),)),
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
             self._bar.start()
-            self._task = self._bar.add_task(self._label, total=self._total)
+            self._task = self._bar.add_task(self._label, total=self._total, completed=int(self._done))
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -67,9 +78,16 @@ class ProgressLine:
         self._done += steps
         if self._bar is not None:
             self._bar.update(self._task, advance=steps, description=f"{self._label} {note}".rstrip())
-        elif self._done and time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
-            left = (time.monotonic() - self._started) * (self._total / self._done - 1)
-            self._say(f"{self._done:g}/{self._total:g}, about {_clock(left)} left {note}".rstrip())
+        elif self._done > self._before and time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
+            rate = (self._done - self._before) / (time.monotonic() - self._started)
+            left = _clock((self._total - self._done) / rate)
+            self._say(f"{self._counted(rate)}, about {left} left {note}".rstrip())
+
+    def _counted(self, rate: float) -> str:
+        if not self._in_bytes:
+            return f"{self._done:g}/{self._total:g}"
+        done, total, rate_in_words = (filesize.decimal(int(size)) for size in (self._done, self._total, rate))
+        return f"{done} of {total} at {rate_in_words}/s"
 
     def _say(self, text: str) -> None:
         self._spoken = time.monotonic()

@@ -1,17 +1,19 @@
-"""Files that are whole or not there: atomic writes, checksums, and the one sentence for a full disk."""
+"""Files that are whole or not there, on a disk or on s3://: atomic writes, checksums, one sentence a fault."""
 
 from __future__ import annotations
 
 import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
 import numpy as np
 
@@ -31,16 +33,56 @@ _UNWRITABLE = {
 }
 
 
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` when the block ends well, remove it when not.
+def locate(path: StrPath) -> Path:
+    """Where a path leads: on this machine's disks, or for 's3://bucket/key' to an object with a Path's methods.
 
-    Works for a file and for a folder. A reader never sees a half-written `path`, not even after a kill.
+    Credentials and the endpoint of s3:// come from the environment, as for every AWS tool
+    (AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ENDPOINT_URL, ...).
 
     Raises
     ------
-    DataError : the disk is full or may not be written to.
+    DataError : the address is of another kind than s3://.
     """
+    text = str(path)
+    if "://" not in text:
+        return Path(path)
+    if not text.startswith("s3://"):
+        raise DataError("is an address of an unknown kind", text, "name a folder or s3://bucket/folder")
+    from upath import UPath
+
+    # Listings are not cached, since other machines write to the same bucket.
+    return cast(Path, UPath(text, use_listings_cache=False))
+
+
+def is_remote(path: Path) -> bool:
+    """Whether `locate` found it on s3://."""
+    return not isinstance(path, Path)
+
+
+def absolute(path: StrPath) -> str:
+    """Path that other processes, whatever their working folder, take for the same place."""
+    place = locate(path)
+    return str(place) if is_remote(place) else str(place.absolute())
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path on disk; it becomes `path` when the block ends well, and is removed when not.
+
+    Works for a file and, on disk, for a folder. A reader never sees a half-written `path`, not even after a
+    kill: on disk it is renamed, to s3:// it is sent as one object.
+
+    Raises
+    ------
+    DataError : the disk is full or may not be written to; the bucket is missing or refuses.
+    """
+    if is_remote(path):
+        with tempfile.TemporaryDirectory() as folder:
+            partial = Path(folder) / path.name
+            yield partial
+            with _remote(path):
+                _files(path).put_file(str(partial), str(path))
+        return
     partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,8 +99,80 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+def _files(path: Path) -> Any:
+    """The s3fs file system of a remote path."""
+    return path.fs  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _remote(path: Path) -> Iterator[None]:
+    """Say in one sentence what a bucket did; a missing object stays a FileNotFoundError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        if "specified bucket" in str(error):
+            raise DataError("bucket does not exist", str(path), "make it, or name another") from error
+        raise
+    except (BotoCoreError, ClientError, OSError) as error:
+        what = f"cannot be reached ({error})" if isinstance(error, BotoCoreError) else f"is refused ({error})"
+        raise DataError(what, str(path), "check the bucket, the credentials and AWS_ENDPOINT_URL") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Content of a file on disk or s3://.
+
+    Raises
+    ------
+    FileNotFoundError, OSError : as pathlib does.
+    DataError : the bucket is missing, refuses or cannot be reached.
+    """
+    if not is_remote(path):
+        return path.read_bytes()
+    with _remote(path):
+        return cast(bytes, _files(path).cat_file(str(path)))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises
+    ------
+    DataError : the bucket refuses or cannot be reached.
+    """
+    if not is_remote(path):
+        return path.is_file()
+    with _remote(path):
+        try:
+            return bool(_files(path).info(str(path))["type"] == "file")
+        except FileNotFoundError:
+            return False
+
+
+def names(folder: Path) -> list[str]:
+    """Names of what lies directly in a folder, sorted; none where there is no such folder.
+
+    Raises
+    ------
+    DataError : the bucket is missing, refuses or cannot be reached.
+    """
+    if not is_remote(folder):
+        return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    with _remote(folder):
+        try:
+            return sorted(PurePosixPath(entry).name for entry in _files(folder).ls(str(folder), detail=False))
+        except FileNotFoundError:
+            return []
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder if it is there."""
+    if is_remote(path):
+        with _remote(path):
+            if _files(path).exists(str(path)):
+                _files(path).rm(str(path), recursive=True)
+        return
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -66,24 +180,36 @@ def remove(path: Path) -> None:
 
 
 def remove_partials(folder: Path) -> None:
-    """Remove what killed writers left directly in `folder`."""
+    """Remove what killed writers left directly in `folder`; on s3:// they leave nothing."""
+    if is_remote(folder):
+        return
     for leftover in folder.glob(f"*{_PARTIAL}"):
         remove(leftover)
 
 
-def write_npy(path: Path, array: np.ndarray) -> None:
+def write_npy(path: Path, array: np.ndarray) -> str:
     """Write one array atomically; object arrays are refused, since reading them would unpickle.
 
     numpy hides why it could not write to a plain file, so a full disk would not be told from other faults;
     given nothing but a `write` it lets the operating system's error through.
+
+    Returns
+    -------
+    Hex SHA-256 of the file.
     """
+    digest = hashlib.sha256()
     with atomic_path(path) as partial, partial.open("wb") as file:
-        np.save(_Sink(file.write), array, allow_pickle=False)
+        np.save(_Sink(file.write, digest.update), array, allow_pickle=False)
+    return digest.hexdigest()
 
 
 class _Sink:
-    def __init__(self, write: Callable[[bytes], int]) -> None:
-        self.write = write
+    def __init__(self, *takers: Callable[[bytes], object]) -> None:
+        self._takers = takers
+
+    def write(self, data: bytes) -> None:
+        for take in self._takers:
+            take(data)
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -100,10 +226,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     DataError : the file is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        file = io.BytesIO(read_bytes(path)) if is_remote(path) else path
+        with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise DataError("file is missing", str(path)) from error
+    except DataError:
+        raise
     except Exception as error:
         raise DataError(f"is not a readable npz file ({error})", str(path)) from error
 
@@ -122,7 +251,7 @@ def read_json(path: Path, mend: str = "") -> Any:
     DataError : the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(read_bytes(path))
     except FileNotFoundError as error:
         raise DataError("file is missing", str(path), mend) from error
     except (ValueError, OSError) as error:
@@ -138,7 +267,9 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]])
 
 
 def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file."""
+    """Hex SHA-256 of a file on disk or s3://."""
+    if is_remote(path):
+        return hashlib.sha256(read_bytes(path)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -160,7 +291,7 @@ def require_new(path: Path) -> None:
     ------
     DataError : `path` exists and is not an empty folder.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    if is_file(path) or names(path):
         raise DataError("exists already", str(path), "name another output or remove it first")
 
 

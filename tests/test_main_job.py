@@ -47,7 +47,7 @@ def job(world: World, tmp_path_factory: pytest.TempPathFactory) -> Job:
         export(folder / "sweep" / "best" / name, bundle)
     bundles = [*members, folder / "bundles" / "ensemble"]
     learn_ensemble(world.store, members, bundles[-1])
-    score(world.store, bundles, folder / "scores", truth=world.mice / "truth")
+    score(bundles, world.store, folder / "scores", truth=world.mice / "truth")
     submissions = write_submission(world.store, bundles[-1], folder / "submission")
     return Job(world, folder / "sweep", bundles, folder / "scores", list(submissions))
 
@@ -106,7 +106,7 @@ def test_every_track_stage_mouse_and_family_is_scored_with_its_ceiling(job: Job)
 
 def test_withheld_tiers_cannot_be_scored_without_the_truth(job: Job, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"are withheld \(all zeros\).*pass --truth"):
-        score(job.world.store, job.bundles[:1], tmp_path / "scores")
+        score(job.bundles[:1], job.world.store, tmp_path / "scores")
     assert not (tmp_path / "scores" / "summary.json").exists()
 
 
@@ -141,6 +141,7 @@ def test_the_readmes_python_runs(job: Job, tmp_path: Path, monkeypatch: pytest.M
     code = readme.split("```python\n")[1].split("```")[0]
     (tmp_path / "store").symlink_to(job.world.store)
     (tmp_path / "bundles").symlink_to(job.bundles[0].parent)
+    (tmp_path / "mice").symlink_to(job.world.mice)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(code, names)

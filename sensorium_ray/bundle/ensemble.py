@@ -1,4 +1,4 @@
-"""Ensembles: weights learned from statistics, and a bundle that carries its members."""
+"""Ensembles: a bundle that carries its members and their weights."""
 
 from __future__ import annotations
 
@@ -8,65 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import LinearConstraint, minimize
 
 from ..errors import BundleError
-from ..metrics.statistics import CoMoments
-from ..storage import atomic_path, require_new
+from ..storage import atomic_path, require_new, write_npz
 from ..version import package_version
-from .manifest import MEMBERS, Manifest, Member, bundle_checksum, checksums
-
-
-def fit_weights(moments: Sequence[CoMoments]) -> np.ndarray:
-    """Weights of the members that answer best together.
-
-    Maximises the mean over neurons of the correlation between the recorded responses y and the weighted mean
-    of the members' answers, w'c / sqrt(var(y) w'Cw) with C the members' covariance and c theirs with y, over
-    weights that are not negative and sum to one.
-
-    Parameters
-    ----------
-    moments : one a mouse; signal 0 is recorded, signals 1… are the members, in order.
-
-    Returns
-    -------
-    (members,) float64.
-    """
-    with_recorded = np.concatenate([m.comoment[0, 1:] / max(m.count, 1) for m in moments], axis=1)
-    between = np.concatenate([m.comoment[1:, 1:] / max(m.count, 1) for m in moments], axis=2)
-    spread = np.concatenate([np.sqrt(m.comoment[0, 0] / max(m.count, 1)) for m in moments])
-    usable = (spread > 0) & np.isfinite(with_recorded).all(axis=0) & np.isfinite(between).all(axis=(0, 1))
-    with_recorded, between, spread = with_recorded[:, usable], between[:, :, usable], spread[usable]
-
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        pulled = np.einsum("abn,b->an", between, weights)
-        deviation = np.sqrt(np.maximum(weights @ pulled, 1e-24))
-        correlation = weights @ with_recorded / (spread * deviation)
-        gradient = with_recorded / (spread * deviation) - correlation * pulled / deviation**2
-        return -float(correlation.mean()), -gradient.mean(axis=1)
-
-    members = len(with_recorded)
-    # Pure members are starts too, so that the result is never worse than the best of them.
-    starts = [np.full(members, 1 / members), *np.eye(members)]
-    found = [
-        minimize(
-            loss,
-            start,
-            jac=True,
-            method="SLSQP",
-            bounds=[(0, 1)] * members,
-            constraints=LinearConstraint(np.ones(members), 1, 1),
-        ).x
-        for start in starts
-    ]
-    best = min((np.clip(weights, 0, None) for weights in (*found, *starts)), key=lambda weights: loss(weights)[0])
-    return best / best.sum()
+from .manifest import MEMBER_WEIGHTS, MEMBERS, Manifest, Member, bundle_checksum, checksums
 
 
 def write_ensemble(
-    members: Mapping[str, Path], weights: Sequence[float], out: Path, provenance: dict[str, Any]
+    members: Mapping[str, Path],
+    weights: Sequence[float] | Mapping[str, np.ndarray],
+    out: Path,
+    provenance: dict[str, Any],
 ) -> Manifest:
     """Write an ensemble: a bundle with whole copies of its members, so that it can be moved as one.
+
+    A member that has no weight anywhere is left out, since nobody need run it; the provenance names it.
+
+    Parameters
+    ----------
+    members : bundles by name.
+    weights : of each member; or by mouse, (members,) or (members, neurons).
 
     Raises
     ------
@@ -81,9 +43,13 @@ def write_ensemble(
                 raise BundleError(
                     f"has other {what} than {first_name}", name, "ensemble models of the same frame store"
                 )
+    shares = _shares(weights)
+    used = {name: float(share) for name, share in zip(members, shares, strict=True) if share > 0}
     with atomic_path(out) as folder:
-        for name, path in members.items():
-            shutil.copytree(path, folder / MEMBERS / name)
+        for name in used:
+            shutil.copytree(members[name], folder / MEMBERS / name)
+        if isinstance(weights, Mapping):
+            write_npz(folder / MEMBER_WEIGHTS, {mouse: found[shares > 0] for mouse, found in weights.items()})
         manifest = Manifest(
             kind="ensemble",
             name=out.name,
@@ -93,14 +59,22 @@ def write_ensemble(
             frame_shape=first.frame_shape,
             rate=first.rate,
             behavior_channels=first.behavior_channels,
-            receptive_field=max(m.receptive_field for m in manifests.values()),
-            members=tuple(Member(name=n, weight=float(w)) for n, w in zip(members, weights, strict=True)),
+            receptive_field=max(manifests[name].receptive_field for name in used),
+            members=tuple(Member(name=name, weight=share) for name, share in used.items()),
             files=checksums(folder),
             provenance={
                 **provenance,
                 "version": package_version(),
-                "members": {name: bundle_checksum(path) for name, path in members.items()},
+                "members": {name: bundle_checksum(members[name]) for name in used},
+                "left_out": [name for name in members if name not in used],
             },
         )
         manifest.write(folder)
     return manifest
+
+
+def _shares(weights: Sequence[float] | Mapping[str, np.ndarray]) -> np.ndarray:
+    """(members,) weight of each member, mean over mice and their neurons."""
+    if not isinstance(weights, Mapping):
+        return np.asarray(weights, np.float64)
+    return np.mean([found.reshape(len(found), -1).mean(axis=1) for found in weights.values()], axis=0)

@@ -16,6 +16,8 @@ MANIFEST = "manifest.json"
 ONNX = "model.onnx"
 WEIGHTS = "weights.safetensors"
 MEMBERS = "members"
+MEMBER_WEIGHTS = "member_weights.npz"
+"""File of an ensemble whose weights differ between mice or neurons: by mouse, (members,) or (members, neurons)."""
 
 
 class _Part(BaseModel):
@@ -55,7 +57,10 @@ class Parity(_Part):
 
 
 class Member(_Part):
-    """A member of an ensemble: the bundle `members/<name>` and its weight."""
+    """A member of an ensemble: the bundle `members/<name>` and its weight.
+
+    Where weights differ between mice or neurons (`MEMBER_WEIGHTS`), `weight` is their mean, to be read by people.
+    """
 
     name: str
     weight: float

@@ -12,14 +12,16 @@ import onnxruntime as ort
 from ..data.clip import Clip
 from ..data.windows import predict_clip
 from ..errors import BundleError, DataError
-from ..storage import StrPath
-from .manifest import MEMBERS, ONNX, Manifest
+from ..storage import StrPath, read_npz
+from .manifest import MEMBER_WEIGHTS, MEMBERS, ONNX, Manifest
 
 
 class Predictor(Protocol):
     """What takes a clip and answers; a model and an ensemble alike."""
 
     manifest: Manifest
+    path: Path
+    """Folder of the bundle."""
 
     @property
     def mice(self) -> list[str]:
@@ -64,14 +66,21 @@ def load_predictor(bundle: StrPath, threads: int = 0) -> Predictor:
     if manifest.kind == "model":
         return ModelPredictor(bundle, manifest, threads)
     members = {member.name: load_predictor(bundle / MEMBERS / member.name, threads) for member in manifest.members}
-    return EnsemblePredictor(manifest, members)
+    weights = read_npz(bundle / MEMBER_WEIGHTS) if MEMBER_WEIGHTS in manifest.files else None
+    return EnsemblePredictor(bundle, manifest, members, weights)
+
+
+def execution_providers() -> list[str]:
+    """Names of what onnxruntime can compute with here, best first."""
+    return list(ort.get_available_providers())
 
 
 class _Described:
     """What the manifest alone answers."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, path: Path) -> None:
         self.manifest = manifest
+        self.path = path
         self._sizes = {mouse.name: len(mouse.unit_ids) for mouse in manifest.mice}
 
     @property
@@ -113,12 +122,12 @@ class ModelPredictor(_Described):
     """An exported network in onnxruntime."""
 
     def __init__(self, bundle: Path, manifest: Manifest, threads: int) -> None:
-        super().__init__(manifest)
+        super().__init__(manifest, bundle)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(bundle / ONNX, options, providers=ort.get_available_providers())
+            self._session = ort.InferenceSession(bundle / ONNX, options, providers=execution_providers())
         except Exception as error:  # onnxruntime's own errors share no base class
             raise BundleError(f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again") from error
         self._window = manifest.window.spec() if manifest.window else None
@@ -150,22 +159,50 @@ class ModelPredictor(_Described):
 
 
 class EnsemblePredictor(_Described):
-    """The weighted mean of its members' answers."""
+    """The weighted mean of its members' answers.
 
-    def __init__(self, manifest: Manifest, members: Mapping[str, Predictor]) -> None:
-        super().__init__(manifest)
+    Parameters
+    ----------
+    members : by name.
+    weights : by mouse, (members,) or (members, neurons); None: the manifest's, shared by all mice.
+
+    Raises
+    ------
+    BundleError : the weights are not those of the members and mice.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        manifest: Manifest,
+        members: Mapping[str, Predictor],
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        super().__init__(manifest, bundle)
         self.members = members
+        shared = np.array([member.weight for member in manifest.members])
+        self._weights = dict.fromkeys(self.mice, shared) if weights is None else dict(weights)
+        for mouse, neurons in self._sizes.items():
+            shapes = ((len(shared),), (len(shared), neurons))
+            if mouse not in self._weights or self._weights[mouse].shape not in shapes:
+                raise BundleError(f"{MEMBER_WEIGHTS} does not fit '{mouse}'", manifest.name, "make the ensemble again")
 
     def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
         """Responses to every frame; see `Predictor.predict`."""
         self._check(clip, mouse, neurons)
-        return self.combine(self.member_predictions(clip, mouse, neurons))
+        return self.combine(self.member_predictions(clip, mouse, neurons), mouse, neurons)
 
     def member_predictions(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Each member's answer by its name."""
         return {name: member.predict(clip, mouse, neurons) for name, member in self.members.items()}
 
-    def combine(self, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Weighted mean of the members' answers, accumulated in float64."""
-        total = sum(member.weight * predictions[member.name].astype(np.float64) for member in self.manifest.members)
-        return np.asarray(total, np.float32)
+    def combine(
+        self, predictions: Mapping[str, np.ndarray], mouse: str, neurons: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Weighted mean of the members' answers about `neurons` of a mouse, accumulated in float64."""
+        weights = self._weights[mouse]
+        if weights.ndim == 2 and neurons is not None:
+            weights = weights[:, neurons]
+        columns = weights.reshape(len(weights), -1, 1)
+        answers = (predictions[member.name].astype(np.float64) for member in self.manifest.members)
+        return np.asarray(sum(column * answer for column, answer in zip(columns, answers, strict=True)), np.float32)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import typer
 
 from ..errors import InputError, SensoriumError
-from . import data, report, scoring, search, serving, simulate
+from . import data, download, ensemble, report, scoring, search, serving, simulate, submission
 
 app = typer.Typer(
     name="sensorium",
-    help="The Sensorium benchmarks as a service: simulate, ingest, sweep, export, ensemble, score, submit, serve.",
+    help="The Sensorium benchmarks as a service: simulate, download, ingest, sweep, export, ensemble, score, submit, serve.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,16 +21,17 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "simulate": simulate.simulate,
+    "download": download.download,
     "ingest": data.ingest,
     "verify": data.verify,
     "describe": data.describe,
     "sweep": search.sweep,
     "export": search.export,
-    "ensemble": scoring.ensemble,
+    "ensemble": ensemble.ensemble,
     "score": scoring.score,
     "report": report.report,
-    "submit": scoring.submit,
-    "check-submission": scoring.check_submission,
+    "submit": submission.submit,
+    "check-submission": submission.check_submission,
     "serve": serving.serve,
     "predict": serving.predict,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from ..data.describe import MouseSummary
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
+Store = Annotated[str, typer.Argument(metavar="STORE", help="A frame store: a folder or s3://….")]
 
 
 def ingest(
-    raw: Annotated[Path, typer.Argument(metavar="RAW", help="A mouse folder, or a folder of mouse folders.")],
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="The frame store to make.")],
+    raw: Annotated[Path, typer.Argument(metavar="RAW", help="A mouse (a folder or a zip), or a folder of mice.")],
+    store: Annotated[str, typer.Argument(metavar="STORE", help="The frame store to make: a folder or s3://….")],
+    dtype: Annotated[
+        Literal["float32", "float16"],
+        typer.Option(help="float32 is exact; float16 takes half the room, and says what that costs."),
+    ] = "float32",
     address: Annotated[
         str | None,
         typer.Option(help="Ray cluster to use, such as 'auto'; default: start one on this machine."),
@@ -33,11 +37,17 @@ def ingest(
     """
     from ..data.ingest import ingest as run
 
-    made = run(raw, store, address)
+    made = run(raw, store, dtype=dtype, address=address)
+    rounding = {mouse: made[mouse].rounding for mouse in made.mice}
     if as_json:
-        print(json.dumps({"store": str(made.path), "mice": made.mice, "checksum": made.checksum}))
-    else:
-        print(f"{made.path}: mice {', '.join(made.mice)}; checksum {made.checksum}")
+        facts = {"store": str(made.path), "mice": made.mice, "checksum": made.checksum, "rounding": rounding}
+        print(json.dumps(facts))
+        return
+    print(f"{made.path}: mice {', '.join(made.mice)}; checksum {made.checksum}")
+    for mouse, cost in rounding.items():
+        if cost:
+            median, largest = cost["median_correlation_loss"], cost["largest_correlation_loss"]
+            print(f"{mouse}: float16 costs {median:.1e} of correlation in the median neuron, {largest:.1e} at most")
 
 
 def verify(store: Store, as_json: Json = False) -> None:

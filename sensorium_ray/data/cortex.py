@@ -281,6 +281,8 @@ def _gabors(neurons: Neurons, shift: float) -> np.ndarray:
         wave += roundness[i] * np.cos(pitch[i] * np.sqrt(squared) + phase[i])
         gabor = window * (wave - (window * wave).sum() / window.sum())
         out[i] = (gabor / np.linalg.norm(gabor)).ravel()
+        # The far tails change nothing, and as subnormal numbers they would make matrix products seven times slower.
+        out[i][np.abs(out[i]) < np.finfo(np.float32).tiny] = 0
     return out
 
 

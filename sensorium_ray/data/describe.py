@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..benchmark import TIERS
+
 from ..progress import track
 from .moments import Moments
 from .raw import RawMouse, find_mice

@@ -1,9 +1,13 @@
-"""Which trials a simulated mouse sees: how many, of what tier and family, in what order, and which videos repeat."""
+"""Which trials a simulated mouse of 2023 sees: how many, of what tier and family, in what order, which repeat.
+
+What a schedule of 2022 has in common with it is here too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -18,19 +22,17 @@ _MOVIE_TIERS = ("oracle", "live_test_main", "final_test_main")
 _NONE_SHARE = 0.02  # trials that were shown but are not part of the benchmark
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scale:
-    """How large a simulation is.
+    """How large a simulation is; each release has scales of its own.
 
     Parameters
     ----------
     name : what the command line calls it.
     neurons : of the first mouse, the second, ...; its length is the number of mice.
-    train : training movies of a mouse, each shown once.
-    repeats : presentations of every other video.
-    missing : share of the repeated videos that lack one presentation.
-    frames, padded : valid frames of an ordinary trial, and of all arrays with their NaN tail.
-    cut : valid frames of the few shorter trials: the barely and the much shorter.
+    train : training stimuli of a mouse, each shown once.
+    repeats : presentations of a stimulus that is repeated.
+    missing : share of the repeated stimuli that lack one presentation.
     calibration : movies of 300 frames that fix the neurons' scale.
     """
 
@@ -39,22 +41,34 @@ class Scale:
     train: int
     repeats: int
     missing: float
-    frames: int
-    padded: int
-    cut: tuple[int, int]
     calibration: int
 
-    def with_mice(self, count: int) -> Scale:
+    def with_mice(self, count: int) -> Self:
         """The same with another number of mice; the sizes of these take turns."""
         return replace(self, neurons=tuple(self.neurons[i % len(self.neurons)] for i in range(count)))
 
 
-SCALES: dict[str, Scale] = {
+@dataclass(frozen=True)
+class VideoScale(Scale):
+    """How large a simulation of the 2023 release is.
+
+    Parameters
+    ----------
+    frames, padded : valid frames of an ordinary trial, and of all arrays with their NaN tail.
+    cut : valid frames of the few shorter trials: the barely and the much shorter.
+    """
+
+    frames: int
+    padded: int
+    cut: tuple[int, int]
+
+
+SCALES: dict[str, VideoScale] = {
     scale.name: scale
     for scale in (
-        Scale("tiny", (24, 18), 12, 2, 0.0, 60, 72, (59, 48), calibration=4),
-        Scale("demo", (500, 400), 110, 3, 0.02, 300, 324, (299, 239), calibration=12),
-        Scale("full", (7900, 7900), 350, 10, 0.15, 300, 324, (299, 239), calibration=12),
+        VideoScale("tiny", (24, 18), 12, 2, 0.0, calibration=4, frames=60, padded=72, cut=(59, 48)),
+        VideoScale("demo", (500, 400), 110, 3, 0.02, calibration=12, frames=300, padded=324, cut=(299, 239)),
+        VideoScale("full", (7900, 7900), 350, 10, 0.15, calibration=12, frames=300, padded=324, cut=(299, 239)),
     )
 }
 """For tests, for a first look, and as large as the published mice."""
@@ -68,7 +82,7 @@ class Presentation:
     ----------
     trial : index of the trial, N of N.npy.
     tier, family : as in `benchmark`.
-    number : of the video within its family; the same number is the same video, whichever mouse sees it.
+    number : of the stimulus within its family; the same number is the same stimulus, whichever mouse sees it.
     frames : valid frames.
     """
 
@@ -84,14 +98,14 @@ class Presentation:
         return f"{self.family}-{self.number:05d}"
 
     @property
-    def repeated(self) -> bool:
-        """Whether its video is shown several times."""
+    def judged(self) -> bool:
+        """Whether models are judged on it, so that its expected responses are kept."""
         return self.tier != "train"
 
     @property
     def withheld(self) -> bool:
         """Whether the published responses are zeros."""
-        return "_test_" in self.tier
+        return "test" in self.tier
 
 
 def generator(seed: int, purpose: int, *index: int) -> np.random.Generator:
@@ -99,13 +113,16 @@ def generator(seed: int, purpose: int, *index: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence((seed, purpose, *index)))
 
 
-def mouse_name(scale: Scale, seed: int, mouse: int) -> str:
-    """Name of a simulated mouse's folder; no published mouse has an animal number this small."""
+def mouse_name(pattern: str, scale: Scale, seed: int, mouse: int) -> str:
+    """Name of a simulated mouse's folder, such as `pattern` 'dynamic{}-Video-{}'.
+
+    No published mouse has an animal number this small.
+    """
     digest = hashlib.md5(f"{scale.name} {seed} {mouse}".encode(), usedforsecurity=False).hexdigest()
-    return f"dynamic{mouse + 1:05d}-1-1-Video-{digest}"
+    return pattern.format(f"{mouse + 1:05d}-1-1", digest)
 
 
-def schedule(scale: Scale, seed: int, mouse: int) -> tuple[np.ndarray, list[Presentation]]:
+def schedule(scale: VideoScale, seed: int, mouse: int) -> tuple[np.ndarray, list[Presentation]]:
     """Draw the trials of one mouse.
 
     Returns
@@ -141,7 +158,7 @@ def schedule(scale: Scale, seed: int, mouse: int) -> tuple[np.ndarray, list[Pres
 _Shown = tuple[str, str, int, int]  # tier, family, number, frames
 
 
-def _training(scale: Scale, rng: np.random.Generator) -> list[_Shown]:
+def _training(scale: VideoScale, rng: np.random.Generator) -> list[_Shown]:
     """Training movies, drawn from a library that all mice share in part; a few of them are shorter."""
     first = _REPEATED_MOVIES * len(_MOVIE_TIERS)
     library = first + np.arange(round(1.3 * scale.train))
@@ -152,7 +169,7 @@ def _training(scale: Scale, rng: np.random.Generator) -> list[_Shown]:
     return [("train", "movie", int(number), length) for number, length in zip(numbers, frames, strict=True)]
 
 
-def _repeats(scale: Scale, rng: np.random.Generator, tier: str, family: str, numbers: range) -> list[_Shown]:
+def _repeats(scale: VideoScale, rng: np.random.Generator, tier: str, family: str, numbers: range) -> list[_Shown]:
     """All presentations of a repeated tier's videos; the last oracle and live movie miss a frame."""
     shown: list[_Shown] = []
     for number in numbers:

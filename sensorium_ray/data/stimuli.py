@@ -22,10 +22,14 @@ GREY = 128.0
 _HEIGHT, _WIDTH = FRAME_SHAPE
 _TEXTURE = 128  # period of a texture, pixels; larger than a canvas
 _MARGIN = 24  # how far the camera may wander from the middle of its canvas, pixels
+_CANVAS = (_HEIGHT + 2 * _MARGIN + 1, _WIDTH + 2 * _MARGIN + 1)
+_LEAVES = 200  # of a canvas
+_LARGEST_LEAF = 30.0  # radius, pixels
 _SPRITE = 12  # largest radius of a moving object, pixels
 _LUMINANCE = (1.1, 2.3)  # beta distribution of an object's mean luminance: dark is commoner than bright
 _CONTRAST = 0.38  # of the texture relative to its object's luminance
 _ROUGHNESS = -0.45  # exponent of the texture's amplitude spectrum; sub-pixel motion and occlusion steepen it to -1
+_STILL_ROUGHNESS = -0.8  # the same for a still image, which no motion steepens
 
 
 def natural_movie(
@@ -218,6 +222,26 @@ def images(
     return _grey_levels(movie)
 
 
+def still_image(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Natural-looking image of any size, with detail down to a pixel: a dead-leaves world and its textures.
+
+    Parameters
+    ----------
+    shape : height and width.
+
+    Returns
+    -------
+    (height, width) uint8
+    """
+    height, width = shape
+    canvas_shape = (height + 2 * _MARGIN, width + 2 * _MARGIN)
+    texture = _texture(rng, max(canvas_shape), _STILL_ROUGHNESS)
+    # The largest leaf grows with the image and the smallest does not, so their number need not grow with the area.
+    scale = height / _HEIGHT
+    canvas = _dead_leaves(rng, texture, canvas_shape, round(_LEAVES * scale), _LARGEST_LEAF * scale)
+    return _grey_levels(canvas[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width])
+
+
 STIMULI: dict[str, Callable[..., np.ndarray]] = {
     "movie": natural_movie,
     "pink_noise": pink_noise,
@@ -304,11 +328,17 @@ def _camera(rng: np.random.Generator, frames: int, speed: float) -> np.ndarray:
     return np.asarray(reach * np.tanh(walk / reach))
 
 
-def _dead_leaves(rng: np.random.Generator, texture: np.ndarray, leaves: int = 200) -> np.ndarray:
-    """Canvas of the frame and a margin, (rows, columns) float32, of overlapping textured ellipses."""
-    rows, columns = _HEIGHT + 2 * _MARGIN + 1, _WIDTH + 2 * _MARGIN + 1
+def _dead_leaves(
+    rng: np.random.Generator,
+    texture: np.ndarray,
+    shape: tuple[int, int] = _CANVAS,
+    leaves: int = _LEAVES,
+    largest: float = _LARGEST_LEAF,
+) -> np.ndarray:
+    """Canvas `shape` float32, by default a frame and a margin, of overlapping textured ellipses."""
+    rows, columns = shape
     canvas = _material(rng, texture, rows, columns)
-    radii, stretches = _radii(rng, leaves, 1.6, 30.0), rng.uniform(0.6, 1.6, leaves)
+    radii, stretches = _radii(rng, leaves, 1.6, largest), rng.uniform(0.6, 1.6, leaves)
     angles, places = rng.uniform(0, np.pi, leaves), rng.uniform(0, (rows, columns), (leaves, 2))
     for radius, stretch, angle, (y, x) in zip(radii, stretches, angles, places, strict=True):
         reach = _reach(radius, stretch)
@@ -370,16 +400,16 @@ def _radii(rng: np.random.Generator, count: int, smallest: float, largest: float
 def _material(rng: np.random.Generator, texture: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """A piece of the texture with a luminance of its own, (rows, columns) float32 grey levels."""
     luminance = 255 * rng.beta(*_LUMINANCE)
-    top, left = (rng.random(2) * _TEXTURE).astype(int)
+    top, left = (rng.random(2) * (len(texture) // 2)).astype(int)
     piece = texture[top : top + rows, left : left + columns]
     return np.asarray(np.float32(luminance * _CONTRAST) * piece + np.float32(luminance))
 
 
-def _texture(rng: np.random.Generator) -> np.ndarray:
+def _texture(rng: np.random.Generator, period: int = _TEXTURE, roughness: float = _ROUGHNESS) -> np.ndarray:
     """Isotropic noise of mean 0 and standard deviation 1, float32; periodic, and laid out twice each way."""
-    radius = np.hypot(np.fft.fftfreq(_TEXTURE)[:, None], np.fft.rfftfreq(_TEXTURE))
+    radius = np.hypot(np.fft.fftfreq(period)[:, None], np.fft.rfftfreq(period))
     radius[0, 0] = np.inf
-    noise = np.fft.irfft2(_complex_normal(rng, radius.shape) * radius**_ROUGHNESS, s=(_TEXTURE, _TEXTURE))
+    noise = np.fft.irfft2(_complex_normal(rng, radius.shape) * radius**roughness, s=(period, period))
     return np.tile((noise / noise.std()).astype(np.float32), (2, 2))
 
 

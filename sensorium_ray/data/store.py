@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import storage
+from .. import cache, storage
+from ..benchmark import BENCHMARKS, Benchmark
 from ..errors import DataError
 from .clip import Clip
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder layout, kept in store.json."""
 
 _AGAIN = "run `sensorium ingest` again"
@@ -28,7 +29,7 @@ class TrialInfo:
     Parameters
     ----------
     trial : index, N of the published N.npy.
-    tier : one of `benchmark.TIERS`.
+    tier : one of the benchmark's tiers.
     frames : number of valid frames.
     video : content id that the repeats of a video share (see `video_id`).
     sha256 : of the trial's file.
@@ -48,7 +49,7 @@ class Statistics:
     Parameters
     ----------
     video_mean, video_std : (), over pixels too, grey levels.
-    behavior_mean, behavior_std : (2,)
+    behavior_mean, behavior_std : (channels,)
     pupil_mean, pupil_std : (2,)
     response_mean, response_std : (neurons,)
     """
@@ -66,32 +67,33 @@ class Statistics:
 class FrameStore:
     """Mice that `ingest` has taken in; `store[mouse]` is a `MouseData`. Build it with `FrameStore.open`."""
 
-    def __init__(self, path: Path, checksums: dict[str, str], checksum: str) -> None:
+    def __init__(self, path: Path, benchmark: Benchmark, checksums: dict[str, str], checksum: str) -> None:
         self.path = path
+        self.benchmark = benchmark
         self.checksum = checksum
         self._checksums = checksums
         self._opened: dict[str, MouseData] = {}
 
     @classmethod
     def open(cls, path: storage.StrPath) -> FrameStore:
-        """Open a finished store.
+        """Open a finished store, on a disk or on s3:// (whose files are then kept in a local cache).
 
         Raises
         ------
         DataError : there is none, it is unfinished, of another format, or its store.json was changed.
         """
-        path = Path(path)
+        path = storage.locate(path)
         file = path / "store.json"
-        if not file.is_file():
+        if not storage.is_file(file):
             raise DataError("is no finished frame store: store.json is missing", str(path), _AGAIN)
         mend = f"remove it and {_AGAIN}"
         entries = storage.read_json(file, mend)
         if not isinstance(entries, dict) or entries.get("format") != FORMAT:
             raise DataError(f"is not of format {FORMAT}", str(file), mend)
-        checksums = entries.get("mice")
-        if not isinstance(checksums, dict) or entries.get("checksum") != store_checksum(checksums):
-            raise DataError("was changed: its checksum does not fit", str(file), mend)
-        return cls(path, checksums, entries["checksum"])
+        checksums, benchmark = entries.get("mice"), BENCHMARKS.get(str(entries.get("benchmark")))
+        if benchmark is None or not isinstance(checksums, dict) or entries.get("checksum") != store_checksum(checksums):
+            raise DataError("was changed: its checksum or benchmark does not fit", str(file), mend)
+        return cls(path, benchmark, checksums, entries["checksum"])
 
     @property
     def mice(self) -> list[str]:
@@ -105,6 +107,20 @@ class FrameStore:
         if mouse not in self._opened:
             self._opened[mouse] = MouseData(self.path / mouse, self._checksums[mouse])
         return self._opened[mouse]
+
+
+def open_store(path: storage.StrPath) -> FrameStore:
+    """Open what `ingest` wrote: `FrameStore.open` in one word.
+
+    Parameters
+    ----------
+    path : a folder, or s3://bucket/folder.
+
+    Raises
+    ------
+    DataError : there is no finished store, or it was changed.
+    """
+    return FrameStore.open(path)
 
 
 class MouseData:
@@ -125,12 +141,16 @@ class MouseData:
         self.name = path.name
         self.checksum = checksum
         described = storage.read_json(path / "mouse.json", reingest(path))
-        self.trials = read_trials(path / "trials.csv")
         try:
             self.frame_shape: tuple[int, int] = tuple(described["frame_shape"])
+            self.behavior_channels = int(described["behavior_channels"])
+            self.dtype = np.dtype(described["dtype"])
+            self.rounding: dict[str, float] | None = described["rounding"]
+            self.absent: tuple[str, ...] = tuple(described["absent"])
             self.files: dict[str, str] = dict(described["files"])
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError("lacks frame_shape or files", str(path / "mouse.json"), reingest(path)) from error
+            raise DataError("lacks an entry or is damaged", str(path / "mouse.json"), reingest(path)) from error
+        self.trials = read_trials(self._local("trials.csv"))
         self._by_index = {info.trial: info for info in self.trials}
         if mouse_checksum(self.unit_ids, self.trials) != checksum:
             raise DataError("trials.csv or neurons.npz was changed: the checksum does not fit", str(path), _AGAIN)
@@ -161,7 +181,7 @@ class MouseData:
 
         Empty where the mouse came without them. Read anew at every call, since they are large.
         """
-        arrays = storage.read_npz(self.path / "statistics.npz")
+        arrays = storage.read_npz(self._local("statistics.npz"))
         prefix = "published/"
         return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
@@ -185,8 +205,8 @@ class MouseData:
 
         Returns
         -------
-        (frames,) structured float32: video (height, width), responses (neurons,), behavior (2,),
-        pupil_center (2,).
+        (frames,) structured: video (height, width) and responses (neurons,) in the store's dtype, behavior
+        (channels,) and pupil_center (2,) float32.
 
         Raises
         ------
@@ -195,12 +215,12 @@ class MouseData:
         info = self.trial(trial)
         path = trial_file(self.path, trial)
         try:
-            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+            rows = np.load(cache.local(path, info.sha256), mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
             raise DataError("file is missing", str(path), reingest(self.path)) from error
         except (ValueError, OSError, EOFError) as error:
             raise DataError("is cut off or damaged", str(path), reingest(self.path)) from error
-        if rows.dtype != row_dtype(self.frame_shape, self.neurons) or rows.shape != (info.frames,):
+        if rows.dtype != self.row_dtype or rows.shape != (info.frames,):
             raise DataError("does not hold the frames of the trial", str(path), reingest(self.path))
         return rows
 
@@ -211,15 +231,28 @@ class MouseData:
 
     def responses(self, trial: int) -> np.ndarray:
         """(neurons, frames) float32; zeros where withheld."""
-        return np.ascontiguousarray(self.rows(trial)["responses"].T)
+        return np.ascontiguousarray(self.rows(trial)["responses"].T, np.float32)
+
+    @property
+    def row_dtype(self) -> np.dtype:
+        """Type of a row of this mouse's trial files."""
+        return row_dtype(self.frame_shape, self.neurons, self.behavior_channels, self.dtype)
 
     @cached_property
     def _neurons(self) -> dict[str, np.ndarray]:
-        return storage.read_npz(self.path / "neurons.npz")
+        return storage.read_npz(self._local("neurons.npz"))
+
+    def _local(self, name: str) -> Path:
+        """One of the mouse's `files` on disk."""
+        path = self.path / name
+        try:
+            return cache.local(path, self.files.get(name, ""))
+        except FileNotFoundError as error:
+            raise DataError("file is missing", str(path), reingest(self.path)) from error
 
     def _read_statistics(self, names: list[str]) -> dict[str, np.ndarray]:
         """Only these arrays: the published ones beside them are large."""
-        path = self.path / "statistics.npz"
+        path = self._local("statistics.npz")
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return {name: archive[name] for name in names}
@@ -227,13 +260,15 @@ class MouseData:
             raise DataError("is missing or damaged", str(path), reingest(self.path)) from error
 
 
-def row_dtype(frame_shape: tuple[int, int], neurons: int) -> np.dtype:
-    """Type of a row of a trial file: all that belongs to one frame."""
+def row_dtype(
+    frame_shape: tuple[int, int], neurons: int, behavior_channels: int = 2, dtype: np.typing.DTypeLike = "<f4"
+) -> np.dtype:
+    """Type of a row of a trial file: all that belongs to one frame; video and responses are of `dtype`."""
     return np.dtype(
         [
-            ("video", "<f4", frame_shape),
-            ("responses", "<f4", (neurons,)),
-            ("behavior", "<f4", (2,)),
+            ("video", dtype, frame_shape),
+            ("responses", dtype, (neurons,)),
+            ("behavior", "<f4", (behavior_channels,)),
             ("pupil_center", "<f4", (2,)),
         ]
     )
@@ -316,7 +351,7 @@ def verify(store: FrameStore) -> int:
         wanted |= {mouse.path / name: digest for name, digest in mouse.files.items()}
         for path, digest in wanted.items():
             checked += 1
-            if not path.is_file() or storage.sha256(path) != digest:
+            if not storage.is_file(path) or storage.sha256(path) != digest:
                 damaged[mouse.path] += 1
                 named.append(str(path.relative_to(store.path)))
     if named:

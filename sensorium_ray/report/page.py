@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from ..benchmark import STAGES, TRACKS, EvalWindow
+from ..benchmark import EvalWindow
 from ..errors import DataError
 from ..scoring.table import CEILING, WHOLE, Cell, Ranked, ScoreTable
 from ..storage import atomic_path, read_npz
@@ -46,8 +46,7 @@ def write_report(scores: Path, out: Path, sweep: Path | None = None) -> ScoreTab
     """
     table = ScoreTable.read(scores / "scores.parquet")
     traces = read_npz(scores / "traces.npz")
-    rankings = {_title(track, stage): table.ranking(track, stage) for track in TRACKS for stage in STAGES}
-    rankings = {title: ranked for title, ranked in rankings.items() if ranked}
+    rankings = {_title(track, stage): ranked for (track, stage), ranked in table.rankings.items()}
     first = next(iter(rankings.values()), None)
     if first is None:
         raise DataError("scores no track", str(scores), "run `sensorium score` with --track both")
@@ -91,8 +90,7 @@ def _ceilings(table: ScoreTable) -> dict[str, float | None]:
         _title(track, stage): pooled.get(Cell(CEILING, WHOLE, track, stage, WHOLE), {}).get(
             "single_trial_correlation", (None,)
         )[0]
-        for track in TRACKS
-        for stage in STAGES
+        for track, stage in table.rankings
     }
 
 

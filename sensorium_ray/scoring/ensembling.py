@@ -1,24 +1,32 @@
-"""Learn an ensemble: its members' weights come from the oracle tier alone, streamed through the batch job."""
+"""Learn an ensemble: its members' weights come from the oracle tier alone, which is read once.
+
+The actors send statistics of recorded responses and members' predictions, by mouse and group of videos (`oracle`);
+all methods, all who may share weights, and the report are made of these (`comparison`).
+
+Memory of the driver: the statistics, (members + 1)(members + 2)/2 float64 a neuron and group, and about three times
+their sum over groups. Ten mice × 8,000 neurons × six groups are 0.25 GB and 3 × 0.04 GB for 10 members, 2.2 GB and
+3 × 0.36 GB for 32. An actor holds the predictions of one trial, and the statistics of one mouse and group.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ..benchmark import DEFAULT_WINDOW, EvalWindow
-from ..bundle.ensemble import fit_weights, write_ensemble
+from ..benchmark import EvalWindow
+from ..bundle.ensemble import write_ensemble
 from ..bundle.manifest import Manifest
 from ..data.store import FrameStore
-from ..errors import BundleError, DataError
-from ..metrics.statistics import CoMoments
-from ..progress import track
+from ..errors import BundleError, ConfigError
 from ..storage import StrPath, require_new
-from .job import PredictorSet, Row, check_bundles, pack_moments, require_frames, run_actors, unpack_moments
+from .actors import check_bundles
+from .comparison import Comparison
+from .crossvalidation import PERS, Per
+from .oracle import oracle_folds
+from .weights import methods
 
-TIER = "oracle"
+DEFAULT_METHOD = "correlation"
+BEST = "best"
 
 
 def learn_ensemble(
@@ -26,67 +34,60 @@ def learn_ensemble(
     bundles: Sequence[StrPath],
     out: StrPath,
     *,
-    window: EvalWindow = DEFAULT_WINDOW,
+    method: str = DEFAULT_METHOD,
+    per: Per = "all",
+    seed: int = 0,
+    window: EvalWindow | None = None,
     address: str | None = None,
 ) -> Manifest:
-    """Write the ensemble of `bundles` whose weights answer the oracle tier best.
+    """Write the ensemble of `bundles` whose weights answer the oracle tier best, and say how good it is.
+
+    The manifest's `provenance["ensembling"]` has: `method` and `per` that were taken; `best_member`; `scores`, the
+    single-trial correlation of every method by who shares weights, from all mice down to `per`; `gain` over the best
+    member with its bootstrap interval; `growth`, the score by number of members, in greedy order; `folds`, how many
+    videos and trials each has. All scores are cross-validated over videos (see `crossvalidation`), the best member's
+    too; the weights that are written are then fitted on all videos. 'best' takes what scored best, so its own score
+    and gain are a little too good, the more so the closer the others come.
+
+    Parameters
+    ----------
+    method : one of `weights.methods`, or 'best': the best of all in `scores`.
+    per : who shares weights: 'all' mice, all neurons of a 'mouse', or nobody, each 'neuron' having its own. A mouse
+        of the bundles that is not in the store gets those that all share.
+    seed : of the bagged method and of the bootstrap.
+    window : frames of a trial that count; None: the benchmark's.
 
     Raises
     ------
-    DataError : the store has no oracle trial, or `out` exists.
+    DataError : the store has no oracle trial, a mouse fewer than two oracle videos, or `out` exists.
     BundleError : fewer than two bundles, or one does not fit the store.
+    ConfigError : `method` or `per` is unknown.
     """
-    store, out = Path(store), Path(out)
-    members = [Path(bundle) for bundle in bundles]
+    out, members = Path(out), [Path(bundle) for bundle in bundles]
+    _require(method, (*methods(seed), BEST), "--method")
+    _require(per, PERS, "--per")
     require_new(out)
     if len(members) < 2:
         raise BundleError("an ensemble has two or more members", "ensemble", "name more bundles")
     data = FrameStore.open(store)
+    tier, window = data.benchmark.oracle, window or data.benchmark.window
     check_bundles(data, members)
-    names = [Manifest.read(bundle).name for bundle in members]
-    items = _items(data, window)
-    arguments = (data.path.resolve(), [bundle.resolve() for bundle in members], window)
-    by_mouse: dict[str, CoMoments] = {}
-    for row in track(run_actors(items, _OracleMoments, arguments, address), len(items), "ensemble"):
-        found = unpack_moments(row, signals=len(names) + 1)
-        mouse = row["mouse"]
-        by_mouse[mouse] = by_mouse[mouse].merge(found) if mouse in by_mouse else found
-    weights = fit_weights(list(by_mouse.values()))
-    provenance = {"data_checksum": data.checksum, "tier": TIER, "window": window.name}
-    return write_ensemble(dict(zip(names, members, strict=True)), list(weights), out, provenance)
+    folds, sizes = oracle_folds(data, members, tier, window, address)
+    compared = Comparison(folds, per, seed)
+    if method == BEST:
+        method, per = compared.best()
+    manifests = [Manifest.read(bundle) for bundle in members]
+    names = [manifest.name for manifest in manifests]
+    weights = compared.weights(method, per, [mouse.name for mouse in manifests[0].mice])
+    provenance = {
+        "data_checksum": data.checksum,
+        "tier": tier,
+        "window": window.name,
+        "ensembling": {**compared.report(method, per, names), "folds": sizes},
+    }
+    return write_ensemble(dict(zip(names, members, strict=True)), weights, out, provenance)
 
 
-def _items(store: FrameStore, window: EvalWindow) -> list[Row]:
-    items: list[Row] = []
-    for mouse in store.mice:
-        trials = store[mouse].select(TIER)
-        if not trials:
-            raise DataError(f"has no trial of the {TIER} tier", mouse, "ingest the whole mouse folder")
-        for info in trials:
-            require_frames(window, mouse, info)
-            items.append({"mouse": mouse, "trial": info.trial})
-    return items
-
-
-class _OracleMoments:
-    """Actor: co-moments of recorded and predicted responses of one trial, members in the order of the bundles."""
-
-    def __init__(self, store: Path, bundles: list[Path], window: EvalWindow) -> None:
-        self._store, self._bundles, self._window = store, bundles, window
-
-    # Opened with the first trial, as in the scoring job, so that an error keeps its type.
-    @cached_property
-    def _data(self) -> FrameStore:
-        return FrameStore.open(self._store)
-
-    @cached_property
-    def _predictors(self) -> tuple[PredictorSet, list[str]]:
-        return PredictorSet(self._bundles), [Manifest.read(bundle).name for bundle in self._bundles]
-
-    def __call__(self, item: Row) -> Iterator[Row]:
-        mouse, trial = self._data[item["mouse"]], int(item["trial"])
-        predictors, names = self._predictors
-        answers = predictors.predict(mouse.clip(trial), mouse.name)
-        signals = np.stack([mouse.responses(trial), *(answers[name] for name in names)])
-        moments = CoMoments.of(signals[:, :, self._window.slice(signals.shape[2])])
-        yield {"mouse": mouse.name, **pack_moments(moments)}
+def _require(given: str, known: Iterable[str], option: str) -> None:
+    if given not in known:
+        raise ConfigError(f"'{given}' is unknown", option, f"choose from {', '.join(known)}")

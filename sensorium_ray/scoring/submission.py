@@ -1,48 +1,51 @@
-"""Submission files of the Dynamic Sensorium 2023 competition: written by actors, checked row by row.
+"""The format of submission files: names, columns, and rows read and written one by one.
 
-A file is Parquet, brotli, one row a trial: `mouse` string, `trial_indices` int64 (N of the published N.npy),
+2023: Parquet, brotli, one row a trial: `mouse` string, `trial_indices` int64 (N of the published N.npy),
 `prediction` list<list<double>> (neurons x frames), `neuron_ids` list<int64>; no index column. The main track
-is one flat zip of two files, the bonus track one zip a stage.
+is one flat zip of two files, the bonus track one zip a stage. The names come from the competition's
+instructions; those that its starter kit generates by itself (`predictions_file_...`) were refused by the
+server. Read as well: `neuron_ids` as list<uint32>, as the kit writes them, and trials as '1.npy', as in the
+toy example of its README.
 
-Where the names come from: the main track's from the competition's instructions, the bonus track's from the
-submissions of the teams that published theirs; the names that the starter kit generates by itself
-(`predictions_file_...`) were refused by the server. Teams also sent `neuron_ids` as list<uint32>, which is
-read but not written.
+2022: csv, one file a track and stage, each of one mouse, which it does not name: `trial_indices`, `image_ids`,
+and `prediction` and `neuron_ids`, both lists as Python prints them. The kit takes the first two from
+`meta/trials/trial_idx`, hashes in the competition's mice, and `frame_image_id`. A frame store keeps neither, so
+what is written and read here is N of N.npy, and the content id that the repeats of an image share: for the
+competition's own server, now closed, replace them.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import groupby
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from ..benchmark import DEFAULT_WINDOW, STAGES, TRACKS, EvalWindow, Track, tier_of
-from ..bundle.predictor import Predictor, load_predictor
-from ..data.store import FrameStore, TrialInfo
-from ..errors import DataError, SubmissionError
-from ..progress import ProgressLine
-from ..storage import StrPath, atomic_path, require_new
-from .job import Row, check_bundles, require_frames, run_actors
+from ..errors import SubmissionError
+from ..storage import StrPath
 
 FILES = {
     "live_test_main": "predictions_live_main.parquet.brotli",
     "final_test_main": "predictions_final_main.parquet.brotli",
     "live_test_bonus": "predictions_live_test_bonus_ood.parquet.brotli",
     "final_test_bonus": "predictions_final_test_bonus_ood.parquet.brotli",
+    "test": "submission_file_live_test.csv",
+    "final_test": "submission_file_final_test.csv",
 }
-"""Name of a tier's file in its zip."""
+"""Name of a tier's file, in its zip (2023) or by itself (2022)."""
 
 ZIPS = {
     "submission_main.zip": ("live_test_main", "final_test_main"),
@@ -59,58 +62,35 @@ SCHEMA = pa.schema(
         ("neuron_ids", pa.list_(pa.int64())),
     ]
 )
+"""Columns of 2023."""
+
+CSV_COLUMNS = ("trial_indices", "image_ids", "prediction", "neuron_ids")
+"""Columns of 2022."""
 
 _BROTLI_LEVEL = 5
 """Half a second for a trial of 8000 neurons, where the default level takes four for 1 % less."""
 _ROW_GROUP_BYTES = 64 * 1024**2
+_READ_BYTES = 1024**2
+"""Parquet is read in pieces of this size: pandas writes all rows as one group, which would be read whole."""
+_FIELD_BYTES = 16 * 1024**2
+"""Longest csv field: 20 bytes a neuron."""
+_INFLATED_TO = 40
+"""Text shrinks to a tenth, Parquet not at all; a zip that grows more is made to fill the disk."""
+
+_NAME_2023 = re.compile(r"predictions_(?:file_)?(live|final)(?:_test)?_(main|bonus|ood)\w*\.parquet.*")
+_NAME_2022 = re.compile(r"submission_file_(?:live_)?(test|final_test)\.csv")
 
 
-def write_submission(
-    store: StrPath,
-    bundle: StrPath,
-    out: StrPath,
-    *,
-    tracks: Sequence[Track] = TRACKS,
-    window: EvalWindow = DEFAULT_WINDOW,
-    address: str | None = None,
-) -> list[Path]:
-    """Predict every trial of the test tiers and write the zips that are sent to the server.
-
-    Parameters
-    ----------
-    store : frame store; only its videos and behaviour are used.
-    bundle : model or ensemble.
-    out : folder for the zips.
-    window : frames of a trial that are sent.
-    address : Ray cluster; None: this machine.
-
-    Returns
-    -------
-    The zips that were written.
-
-    Raises
-    ------
-    DataError : `out` is not empty, or the store has no trial of a tier.
-    BundleError : the bundle is at fault, or does not fit the store.
-    """
-    store, bundle, out = Path(store), Path(bundle), Path(out)
-    require_new(out)
-    data = FrameStore.open(store)
-    check_bundles(data, [bundle])
-    tiers = [tier_of(track, stage) for track in tracks for stage in STAGES]
-    trials = [row for tier in tiers for row in _trials(data, tier, window)]
-    arguments = (data.path.resolve(), bundle.resolve(), window)
-    rows = run_actors(trials, _TrialPredictor, arguments, address)
-    with atomic_path(out) as folder, ProgressLine(len(trials), "predicting") as line:
-        folder.mkdir()
-        for tier, of_tier in groupby(rows, key=lambda row: row["tier"]):
-            _write_tier(folder / FILES[tier], of_tier, data, line)
-        zips = _zip(folder, tiers)
-    return [out / name for name in zips]
+def tier_by_name(name: str) -> str | None:
+    """Tier that a file's name tells, also one of the starter kit's own names; None: it tells none."""
+    if found := _NAME_2023.fullmatch(name):
+        return f"{found[1]}_test_{'main' if found[2] == 'main' else 'bonus'}"
+    found = _NAME_2022.fullmatch(name)
+    return found[1] if found else None
 
 
 class SubmissionWriter:
-    """Writes one tier's file trial by trial; memory is that of one row group.
+    """Writes one tier's file of 2023 trial by trial; memory is that of one row group.
 
     Parameters
     ----------
@@ -127,7 +107,7 @@ class SubmissionWriter:
     def __enter__(self) -> SubmissionWriter:
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._flush()
         self._writer.close()
@@ -153,140 +133,183 @@ class SubmissionWriter:
             self._batches = []
 
 
-@dataclass(slots=True)
-class FileSummary:
-    """What a checked file holds.
+class CsvWriter:
+    """Writes one track and stage of 2022 trial by trial.
 
     Parameters
     ----------
-    name : of the file.
-    tier : tier of its trials, None where neither its name nor a store tells it.
-    trials, neurons : of each mouse.
-    frames : least and most frames of a prediction.
+    path : file to write.
     """
 
-    name: str
-    tier: str | None
-    trials: dict[str, int] = field(default_factory=dict)
-    neurons: dict[str, int] = field(default_factory=dict)
-    frames: tuple[int, int] = (0, 0)
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(CSV_COLUMNS)
+
+    def __enter__(self) -> CsvWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, trial: int, image_id: str, prediction: np.ndarray, unit_ids: np.ndarray) -> None:
+        """Add one trial: prediction (neurons, 1), unit_ids (neurons,)."""
+        values = prediction[:, 0].astype(np.float64).tolist()
+        self._writer.writerow([trial, image_id, values, unit_ids.tolist()])
 
 
-def check_submission(
-    path: StrPath, store: StrPath | None = None, window: EvalWindow = DEFAULT_WINDOW
-) -> list[FileSummary]:
-    """Find the first thing in a submission that the server would refuse or score as something else.
-
-    Rows are read one by one. Without a store, the trials, neurons and lengths can only be checked against
-    each other.
+@dataclass(frozen=True, slots=True)
+class SubmissionRow:
+    """One trial as it stands in a file.
 
     Parameters
     ----------
-    path : a zip, or one Parquet file.
-    store : frame store with the trials that are predicted.
-    window : frames of a trial that are sent.
+    number : counted from 1.
+    mouse : None in 2022, and where it is missing.
+    trial : '1.npy' is read as 1; text that is no number stays text; None where it is missing.
+    image_id : of 2022, as text.
+    neuron_ids : (neurons,) int64
+    values : what `prediction` is made of.
+    """
+
+    number: int
+    mouse: str | None
+    trial: int | str | None
+    image_id: str | None
+    neuron_ids: np.ndarray
+    values: pa.Scalar | str
+
+    def prediction(self) -> np.ndarray:
+        """(neurons, frames) float64; missing numbers are NaN.
+
+        Raises
+        ------
+        SubmissionError : it is empty, ragged or no list of numbers.
+        """
+        where = f"row {self.number}"
+        return _column(self.values, where) if isinstance(self.values, str) else _matrix(self.values, where)
+
+
+class ParquetRows:
+    """Rows of one file of 2023; iterating reads them one by one.
 
     Raises
     ------
-    SubmissionError : naming the file, the row and how to mend it.
+    SubmissionError : the file is no Parquet; while iterating: it is damaged.
+    """
+
+    def __init__(self, name: str, file: IO[bytes]) -> None:
+        self.name = name
+        try:
+            self._file = pq.ParquetFile(file, pre_buffer=False, buffer_size=_READ_BYTES)
+        except (pa.ArrowException, OSError) as error:
+            raise SubmissionError(f"is not a readable Parquet file ({error})", name, "write it again") from error
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns."""
+        return self._file.schema_arrow
+
+    @property
+    def compressions(self) -> set[str]:
+        """Names of the codecs, upper case."""
+        metadata = self._file.metadata
+        groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+        return {group.column(column).compression for group in groups for column in range(metadata.num_columns)}
+
+    def __iter__(self) -> Iterator[SubmissionRow]:
+        _require_columns(self.name, self.schema.names, SCHEMA.names)
+        try:
+            batches = self._file.iter_batches(batch_size=1, columns=SCHEMA.names)
+            for number, batch in enumerate(batches, start=1):
+                mouse, trial, prediction, ids = (batch.column(name)[0] for name in SCHEMA.names)
+                yield SubmissionRow(number, mouse.as_py(), _trial(trial.as_py()), None, _ids(ids), prediction)
+        except (pa.ArrowException, OSError) as error:
+            raise SubmissionError(f"is damaged ({error})", self.name, "write it again") from error
+
+
+class CsvRows:
+    """Rows of one file of 2022; iterating reads them one by one.
+
+    Raises
+    ------
+    SubmissionError : the file is no csv; while iterating: a row is none.
+    """
+
+    def __init__(self, name: str, file: IO[bytes]) -> None:
+        self.name = name
+        csv.field_size_limit(_FIELD_BYTES)
+        self._rows = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""))
+        self.columns = self._next() or []
+
+    def __iter__(self) -> Iterator[SubmissionRow]:
+        _require_columns(self.name, self.columns, CSV_COLUMNS)
+        number, ids_text, ids = 0, "", np.zeros(0, np.int64)
+        while (cells := self._next()) is not None:
+            number += 1
+            if len(cells) != len(self.columns):
+                what = f"row {number} has {len(cells)} cells where the columns are {len(self.columns)}"
+                raise SubmissionError(what, self.name, "write it again")
+            row = dict(zip(self.columns, cells, strict=True))
+            if row["neuron_ids"] != ids_text:  # they are the same in every row, and slow to read
+                ids_text = row["neuron_ids"]
+                ids = _numbers(ids_text, np.int64, f"row {number}")
+            trial, image = _trial(row["trial_indices"]), row["image_ids"]
+            yield SubmissionRow(number, None, trial, image, ids, row["prediction"])
+
+    def _next(self) -> list[str] | None:
+        try:
+            return next(self._rows, None)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise SubmissionError(f"is not a readable csv ({error})", self.name, "write it again") from error
+
+
+@contextmanager
+def open_submission(path: StrPath) -> Iterator[list[ParquetRows | CsvRows]]:
+    """Files of a submission: a zip's, or the one file itself; a name says which folder of a zip it lies in.
+
+    Raises
+    ------
+    SubmissionError : there is no such file, or it is not readable.
     """
     path = Path(path)
-    store = None if store is None else Path(store)
-    data = FrameStore.open(store) if store is not None else None
-    with _opened(path) as files:
-        if path.suffix == ".zip":
-            _check_names(path, list(files))
-        return [_FileCheck(name, file, data, window).run() for name, file in files.items()]
+    with ExitStack() as stack:
+        try:
+            files = _open_all(path, stack)
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise SubmissionError("is no file", str(path), "name a zip, a Parquet file or a csv") from error
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise SubmissionError(f"is not a readable zip ({error})", str(path), "zip the files again") from error
+        yield [CsvRows(name, file) if name.endswith(".csv") else ParquetRows(name, file) for name, file in files]
 
 
-def read_prediction(path: Path, mouse: str, trial: int) -> np.ndarray:
-    """Prediction of one trial of a submission, (neurons, frames) float64.
+def read_prediction(path: StrPath, mouse: str, trial: int) -> np.ndarray:
+    """Prediction of one trial of a submission of 2023, (neurons, frames) float64.
 
     Raises
     ------
     SubmissionError : the submission is unreadable, or has no such trial.
     """
-    with _opened(path) as files:
-        for name, file in files.items():
-            for row in _rows(_parquet(name, file), columns=["mouse", "trial_indices", "prediction"]):
-                if (row["mouse"].as_py(), row["trial_indices"].as_py()) == (mouse, trial):
-                    return _matrix(row["prediction"], name)
+    with open_submission(path) as files:
+        for row in (row for file in files for row in file):
+            if (row.mouse, row.trial) == (mouse, trial):
+                return row.prediction()
     raise SubmissionError(f"has no trial {trial} of mouse '{mouse}'", str(path))
 
 
-class _TrialPredictor:
-    """Actor: one bundle's predictions of the frames that count."""
-
-    def __init__(self, store: Path, bundle: Path, window: EvalWindow) -> None:
-        self._paths = store, bundle
-        self._window = window
-
-    # Opened with the first trial for the same reason as in the scoring job.
-    @cached_property
-    def _store(self) -> FrameStore:
-        return FrameStore.open(self._paths[0])
-
-    @cached_property
-    def _predictor(self) -> Predictor:
-        return load_predictor(self._paths[1], threads=1)
-
-    def __call__(self, item: Row) -> Iterator[Row]:
-        clip = self._store[item["mouse"]].clip(int(item["trial"]))
-        prediction = self._predictor.predict(clip, item["mouse"])[:, self._window.slice(clip.frames)]
-        yield {**item, "prediction": prediction.astype(np.float32).tobytes()}
-
-
-def _trials(store: FrameStore, tier: str, window: EvalWindow) -> list[Row]:
-    found = [(mouse, info) for mouse in store.mice for info in store[mouse].select(tier)]
-    if not found:
-        raise DataError(f"has no trial of {tier}", str(store.path), "name another track with --track")
-    for mouse, info in found:
-        require_frames(window, mouse, info)
-    return [{"tier": tier, "mouse": mouse, "trial": info.trial} for mouse, info in found]
-
-
-def _write_tier(path: Path, rows: Iterator[Row], store: FrameStore, line: ProgressLine) -> None:
-    with SubmissionWriter(path) as writer:
-        for row in rows:
-            unit_ids = store[row["mouse"]].unit_ids
-            prediction = np.frombuffer(row["prediction"], np.float32).reshape(len(unit_ids), -1)
-            writer.add(row["mouse"], row["trial"], prediction, unit_ids)
-            line.advance()
-
-
-def _zip(folder: Path, tiers: Sequence[str]) -> list[str]:
-    """Zip the files of `tiers` in `folder` and remove them; stored, since brotli has compressed them."""
-    written = []
-    for name, inside in ZIPS.items():
-        if not set(inside) <= set(tiers):
-            continue
-        with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_STORED) as archive:
-            for tier in inside:
-                archive.write(folder / FILES[tier], FILES[tier])
-                (folder / FILES[tier]).unlink()
-        written.append(name)
-    return written
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[dict[str, IO[bytes]]]:
-    """Files of a submission by name."""
-    with ExitStack() as stack:
-        try:
-            files = _open_all(path, stack)
-        except (FileNotFoundError, IsADirectoryError) as error:
-            raise SubmissionError("is no file", str(path), "name a zip or a Parquet file") from error
-        except zipfile.BadZipFile as error:
-            raise SubmissionError(f"is not a readable zip ({error})", str(path), "zip the files again") from error
-        yield files
-
-
-def _open_all(path: Path, stack: ExitStack) -> dict[str, IO[bytes]]:
+def _open_all(path: Path, stack: ExitStack) -> list[tuple[str, IO[bytes]]]:
     if path.suffix != ".zip":
-        return {path.name: stack.enter_context(path.open("rb"))}
+        return [(path.name, stack.enter_context(path.open("rb")))]
     archive = stack.enter_context(zipfile.ZipFile(path))
-    members = [member for member in archive.infolist() if not member.is_dir()]
-    return {member.filename: _seekable(archive, member, stack) for member in members}
+    members = [member for member in archive.infolist() if not member.is_dir() and not is_litter(member.filename)]
+    return [(member.filename, _seekable(archive, member, stack)) for member in members]
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file of a zip is one that an operating system hides there."""
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
 def _seekable(archive: zipfile.ZipFile, member: zipfile.ZipInfo, stack: ExitStack) -> IO[bytes]:
@@ -294,32 +317,53 @@ def _seekable(archive: zipfile.ZipFile, member: zipfile.ZipInfo, stack: ExitStac
     file = stack.enter_context(archive.open(member))
     if member.compress_type == zipfile.ZIP_STORED:
         return file
+    if member.file_size > _INFLATED_TO * max(member.compress_size, _READ_BYTES):
+        what = f"{member.filename} would inflate to {member.file_size} bytes"
+        raise SubmissionError(what, str(archive.filename), "zip it without compression")
     inflated = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 the stack closes it
-    shutil.copyfileobj(file, inflated, 16 * 1024**2)
+    shutil.copyfileobj(file, inflated, 16 * _READ_BYTES)
+    inflated.seek(0)
     return inflated
 
 
-def _check_names(path: Path, names: list[str]) -> None:
-    expected = [{FILES[tier] for tier in tiers} for tiers in ZIPS.values()]
-    if set(names) not in expected or len(set(names)) != len(names):
-        wanted = ", or ".join(" with ".join(sorted(files)) for files in expected)
-        raise SubmissionError(f"holds {', '.join(names) or 'nothing'}", str(path), f"a flat zip holds {wanted}")
+def _require_columns(name: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    if missing := set(wanted) - set(found):
+        raise SubmissionError(f"lacks {', '.join(sorted(missing))}", name, f"write the columns {', '.join(wanted)}")
 
 
-def _parquet(name: str, file: IO[bytes]) -> pq.ParquetFile:
+def _trial(value: int | str | None) -> int | str | None:
+    """N of 7, '7' and '7.npy'; anything else as it is, but None for empty text."""
+    digits = value.removesuffix(".npy") if isinstance(value, str) else ""
+    if digits.isascii() and digits.isdigit():
+        return int(digits)
+    return None if value == "" else value
+
+
+def _ids(ids: pa.Scalar) -> np.ndarray:
+    """Neuron ids of a row, (neurons,) int64; missing ones are left out."""
+    values = ids.values
+    return np.asarray(values.drop_null(), np.int64) if values is not None else np.zeros(0, np.int64)
+
+
+def _numbers(text: str, dtype: type, where: str) -> np.ndarray:
+    """A list as Python prints it, 'nan' and 'inf' among it; nothing is evaluated."""
+    inside = text.strip().removeprefix("[").removesuffix("]").strip()
     try:
-        return pq.ParquetFile(file, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
-        raise SubmissionError(f"is not a readable Parquet file ({error})", name, "write it again") from error
+        return np.array(inside.split(",") if inside else [], dtype)
+    except ValueError as error:
+        raise SubmissionError("holds no list of numbers", where, "write it as [1.5, 2.0]") from error
 
 
-def _rows(file: pq.ParquetFile, columns: list[str]) -> Iterator[dict[str, pa.Scalar]]:
-    for batch in file.iter_batches(batch_size=1, columns=columns):
-        yield {column: batch.column(column)[0] for column in columns}
+def _column(text: str, where: str) -> np.ndarray:
+    """Prediction of a csv's row as (neurons, 1) float64."""
+    values = _numbers(text, np.float64, where)
+    if values.size == 0:
+        raise SubmissionError("holds no prediction", where, "give a number for every neuron")
+    return values[:, None]
 
 
 def _matrix(prediction: pa.Scalar, where: str) -> np.ndarray:
-    """Prediction of a row as (neurons, frames) float64."""
+    """Prediction of a Parquet file's row as (neurons, frames) float64."""
     lists = prediction.values
     if lists is None or len(lists) == 0 or lists.null_count:
         raise SubmissionError("holds no prediction", where, "give a list of frames for every neuron")
@@ -330,129 +374,8 @@ def _matrix(prediction: pa.Scalar, where: str) -> np.ndarray:
     return np.asarray(lists.flatten().to_numpy(zero_copy_only=False), np.float64).reshape(len(lists), -1)
 
 
-class _FileCheck:
-    """Checks one file; what it has seen of earlier rows is in the summary and `_seen`."""
-
-    def __init__(self, name: str, file: IO[bytes], store: FrameStore | None, window: EvalWindow) -> None:
-        self._file = _parquet(name, file)
-        self._store = store
-        self._window = window
-        self._seen: set[tuple[str, int]] = set()
-        self._unit_ids: dict[str, np.ndarray] = {}
-        self._frames: set[int] = set()
-        tier = next((tier for tier, known in FILES.items() if known == Path(name).name), None)
-        self._summary = FileSummary(name, tier)
-
-    def run(self) -> FileSummary:
-        """Raise a SubmissionError for the first fault."""
-        self._check_schema()
-        for number, row in enumerate(self._read(), start=1):
-            self._check_row(row, f"{self._summary.name}, row {number}")
-        if not self._seen:
-            raise SubmissionError("holds no trial", self._summary.name, "write one row a trial")
-        self._check_complete()
-        self._summary.frames = min(self._frames), max(self._frames)
-        return self._summary
-
-    def _read(self) -> Iterator[dict[str, pa.Scalar]]:
-        try:
-            yield from _rows(self._file, SCHEMA.names)
-        except (pa.ArrowException, OSError) as error:
-            raise SubmissionError(f"is damaged ({error})", self._summary.name, "write it again") from error
-
-    def _check_schema(self) -> None:
-        found = self._file.schema_arrow
-        if sorted(found.names) != sorted(SCHEMA.names):
-            what = f"has the columns {', '.join(found.names)}"
-            mend = f"write {', '.join(SCHEMA.names)} and no index"
-            raise SubmissionError(what, self._summary.name, mend)
-        for name, (fits, wanted) in _COLUMN_TYPES.items():
-            if not fits(found.field(name).type):
-                what = f"column {name} is of type {found.field(name).type}"
-                raise SubmissionError(what, self._summary.name, f"write {wanted}")
-
-    def _check_row(self, row: dict[str, pa.Scalar], where: str) -> None:
-        mouse, trial = row["mouse"].as_py(), row["trial_indices"].as_py()
-        if mouse is None or trial is None:
-            raise SubmissionError("has no mouse or no trial", where, "name both in every row")
-        if (mouse, trial) in self._seen:
-            raise SubmissionError(f"repeats trial {trial} of mouse '{mouse}'", where, "write each trial once")
-        self._seen.add((mouse, trial))
-        info = self._check_trial(mouse, trial, where)
-        prediction = _matrix(row["prediction"], where)
-        self._check_frames(prediction.shape[1], info, where)
-        self._check_neurons(mouse, row["neuron_ids"], len(prediction), where)
-        if not np.isfinite(prediction).all():
-            neuron, frame = np.argwhere(~np.isfinite(prediction))[0]
-            what = f"neuron {neuron}, frame {frame} is {prediction[neuron, frame]}"
-            raise SubmissionError(what, where, "predict finite numbers")
-        self._frames.add(prediction.shape[1])
-        self._summary.trials[mouse] = self._summary.trials.get(mouse, 0) + 1
-
-    def _check_trial(self, mouse: str, trial: int, where: str) -> TrialInfo | None:
-        """Trial of the store, which must be of the file's tier."""
-        if self._store is None:
-            return None
-        if mouse not in self._store.mice:
-            known = ", ".join(self._store.mice)
-            raise SubmissionError(f"mouse '{mouse}' is unknown", where, f"the store holds {known}")
-        try:
-            info = self._store[mouse].trial(trial)
-        except DataError as error:
-            mend = f"predict the trials of {self._store[mouse].path / 'trials.csv'}"
-            raise SubmissionError(f"mouse '{mouse}' has no trial {trial}", where, mend) from error
-        self._summary.tier = self._summary.tier or info.tier
-        if info.tier != self._summary.tier:
-            what = f"trial {trial} of mouse '{mouse}' is of tier {info.tier}"
-            raise SubmissionError(what, where, f"the other trials of this file are of {self._summary.tier}")
-        return info
-
-    def _check_frames(self, frames: int, info: TrialInfo | None, where: str) -> None:
-        if info is not None:
-            wanted = self._window.slice(info.frames)
-            fits, expected = frames == wanted.stop - wanted.start, f"{wanted.stop - wanted.start}"
-        else:
-            most = None if self._window.stop is None else self._window.stop - self._window.start
-            fits, expected = frames > 0 and (most is None or frames <= most), f"at most {most}"
-        if not fits:
-            what = f"the prediction has {frames} frames"
-            mend = f"frames {self._window.name} of it are {expected}; another rule can be named with --frames"
-            raise SubmissionError(what, where, mend)
-
-    def _check_neurons(self, mouse: str, ids: pa.Scalar, neurons: int, where: str) -> None:
-        found = np.asarray(ids.values.drop_null() if ids.values is not None else [])
-        if len(found) != neurons:
-            what = f"{len(found)} neuron ids name {neurons} predicted neurons"
-            raise SubmissionError(what, where, "give one id a neuron")
-        expected = self._unit_ids.setdefault(mouse, found if self._store is None else self._store[mouse].unit_ids)
-        if not np.array_equal(found, expected):
-            order = "this mouse's earlier rows" if self._store is None else "meta/neurons/unit_ids.npy"
-            what = f"neuron_ids of mouse '{mouse}' differ from {order}"
-            raise SubmissionError(what, where, "give all neurons in that order")
-        self._summary.neurons[mouse] = neurons
-
-    def _check_complete(self) -> None:
-        tier = self._summary.tier
-        if self._store is None or tier is None:
-            return
-        wanted = {(mouse, info.trial) for mouse in self._store.mice for info in self._store[mouse].select(tier)}
-        missing = sorted(wanted - self._seen)
-        if missing:
-            mouse, trial = missing[0]
-            what = f"{len(missing)} trials of {tier} are missing, the first is trial {trial} of mouse '{mouse}'"
-            raise SubmissionError(what, self._summary.name, "predict every trial of the tier")
-
-
-def _is_list_of(fits: Any) -> Any:
-    return lambda kind: (types.is_list(kind) or types.is_large_list(kind)) and fits(kind.value_type)
-
-
-_COLUMN_TYPES = {
-    "mouse": (lambda kind: types.is_string(kind) or types.is_large_string(kind), "strings"),
-    "trial_indices": (types.is_int64, "int64, N of the published N.npy"),
-    "prediction": (_is_list_of(_is_list_of(types.is_float64)), "list<list<double>>, neurons x frames"),
-    "neuron_ids": (
-        _is_list_of(lambda kind: types.is_int64(kind) or types.is_uint32(kind)),
-        "list<int64> or list<uint32>",
-    ),
-}
+def is_list_of(kind: pa.DataType, depth: int = 1) -> bool:
+    """Whether an Arrow type is a list, or a list of lists, of numbers."""
+    if depth == 0:
+        return types.is_floating(kind) or types.is_integer(kind)
+    return (types.is_list(kind) or types.is_large_list(kind)) and is_list_of(kind.value_type, depth - 1)

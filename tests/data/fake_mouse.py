@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
@@ -43,6 +44,14 @@ def write_mouse(parent: Path, name: str = MOUSE, seed: int = 0, more: int = 0) -
     save(folder / "meta" / "neurons" / "cell_motor_coordinates.npy", random.normal(0, 100, (NEURONS, 3)))
     _write_statistics(folder, [arrays[trial] for trial, tier in enumerate(tiers) if tier == "train"])
     return folder
+
+
+def pack(folder: Path, archive: Path, top: str = "") -> Path:
+    """Zip a folder's content as published, at the zip's top or below a folder named `top`."""
+    with ZipFile(archive, "w", ZIP_DEFLATED) as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, Path(top) / path.relative_to(folder))
+    return archive
 
 
 def save(path: Path, array: np.ndarray) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_mouse import FRAME_SHAPE, FRAMES, MOUSE, NEURONS, SHORT, TIERS, write_mouse
+from fake_mouse import FRAME_SHAPE, FRAMES, MOUSE, NEURONS, PADDED, SHORT, TIERS, write_mouse
 
+from sensorium_ray.benchmark import SENSORIUM_2023
 from sensorium_ray.data.raw import RawMouse, find_mice
 from sensorium_ray.errors import DataError
 
@@ -17,6 +19,11 @@ TRIAL = 2
 @pytest.fixture
 def mouse(tmp_path: Path) -> Path:
     return write_mouse(tmp_path / "mice")
+
+
+def open_(folder: Path) -> RawMouse:
+    (mouse,) = find_mice(folder)
+    return mouse
 
 
 def read_all(folder: Path) -> None:
@@ -201,11 +208,11 @@ def test_damaged_header_is_a_data_error(mouse: Path) -> None:
         damaged[position] = random.integers(0, 256)
         path.write_bytes(damaged)
         with suppress(DataError):
-            RawMouse(mouse).read(TRIAL)
+            open_(mouse).read(TRIAL)
 
 
 def test_read_gives_valid_frames(mouse: Path) -> None:
-    raw = RawMouse(mouse)
+    raw = open_(mouse)
     trial = raw.read(SHORT)
     assert trial.video.shape == (FRAMES - 1, *FRAME_SHAPE)
     assert trial.responses.shape == (NEURONS, FRAMES - 1)
@@ -218,17 +225,17 @@ def test_read_gives_valid_frames(mouse: Path) -> None:
 
 def test_shortest_valid_part_counts(mouse: Path) -> None:
     change("behavior", put(np.nan, slice(None), slice(FRAMES - 3, None)))(mouse)
-    trial = RawMouse(mouse).read(TRIAL)
+    trial = open_(mouse).read(TRIAL)
     assert len(trial.video) == trial.responses.shape[1] == trial.behavior.shape[1] == FRAMES - 3
 
 
 def test_integer_videos_without_tail_are_fine(mouse: Path) -> None:
     change("videos", lambda array: np.nan_to_num(array).astype(np.uint8))(mouse)
-    assert len(RawMouse(mouse).read(TRIAL).video) == FRAMES
+    assert len(open_(mouse).read(TRIAL).video) == FRAMES
 
 
 def test_meta(mouse: Path) -> None:
-    raw = RawMouse(mouse)
+    raw = open_(mouse)
     assert raw.name == MOUSE
     assert raw.neurons == NEURONS
     assert raw.unit_ids.tolist() == [1, 4, 7, 10, 13]
@@ -236,11 +243,28 @@ def test_meta(mouse: Path) -> None:
     assert raw.trials == [trial for trial, tier in enumerate(TIERS) if tier != "none"]
     assert raw.statistics["videos/mean"].shape[:2] == FRAME_SHAPE
     assert len(raw.statistics) == 4 * 5
+    assert raw.absent == ()
+    assert raw.benchmark is SENSORIUM_2023
+
+
+def test_shape_is_that_of_a_file(mouse: Path) -> None:
+    assert open_(mouse).shape() == (*FRAME_SHAPE, PADDED)
+    np.save(mouse / "data" / "videos" / "0.npy", np.zeros((4, 6)))
+    with pytest.raises(DataError, match=r"videos/0\.npy: has shape \(4, 6\); give \(height, width, frames\)"):
+        open_(mouse).shape()
+
+
+def test_fingerprint_follows_the_visible_files(mouse: Path) -> None:
+    before = open_(mouse).fingerprint()
+    (mouse / "data" / "videos" / "._2.npy").write_bytes(b"junk")
+    assert open_(mouse).fingerprint() == before
+    os.utime(mouse / VIDEO)
+    assert open_(mouse).fingerprint() != before
 
 
 def test_statistics_may_be_absent(mouse: Path) -> None:
     (mouse / "meta" / "statistics").rename(mouse.parent / "elsewhere")
-    assert RawMouse(mouse).statistics == {}
+    assert open_(mouse).statistics == {}
 
 
 def test_find_mice_passes_over_what_is_none(mouse: Path) -> None:
@@ -257,7 +281,7 @@ def test_find_mice_passes_over_what_is_none(mouse: Path) -> None:
 
 
 def test_no_mice(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no mouse: neither it nor a folder in it has data/ or meta/"):
+    with pytest.raises(DataError, match="holds no mouse: neither it nor a folder or a zip in it has data/ or meta/"):
         find_mice(tmp_path)
     with pytest.raises(DataError, match="folder is missing"):
         find_mice(tmp_path / "nowhere")

@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sensorium_ray.benchmark import FAMILIES, MICE, TEST_TIERS
-from sensorium_ray.data import simulate as simulation
-from sensorium_ray.data.simulate import SCALES, simulate
+from sensorium_ray.benchmark import FAMILIES, MICE, SENSORIUM_2023
+from sensorium_ray.data import summaries
+from sensorium_ray.data.simulate import SCALES, VideoScale, simulate
+from sensorium_ray.data.simulated import SimulatedMouse
 from sensorium_ray.errors import ConfigError, DataError
 
+TEST_TIERS = tuple(SENSORIUM_2023.test_tiers.values())
 TINY = SCALES["tiny"]
 SMALL = replace(TINY, neurons=(5,), train=4, frames=30, padded=36, cut=(29, 24), calibration=1)
 SECTIONS = {"videos": (36, 64), "responses": None, "behavior": (2,), "pupil_center": (2,)}
@@ -207,9 +209,9 @@ def test_statistics_are_those_of_the_training_trials_at_each_time_point(mouse: P
 
 def test_statistics_do_not_depend_on_the_block_size(mouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = sorted((mouse / "data/responses").iterdir())[:5]
-    whole = simulation._statistics(files)
-    monkeypatch.setattr(simulation, "_BLOCK_BYTES", 1000)
-    for name, values in simulation._statistics(files).items():
+    whole = summaries.summarise(files)
+    monkeypatch.setattr(summaries, "_BLOCK_BYTES", 1000)
+    for name, values in summaries.summarise(files).items():
         np.testing.assert_array_equal(values, whole[name])
 
 
@@ -273,13 +275,13 @@ def test_a_finished_simulation_is_not_touched(folder: Path) -> None:
 
 @pytest.mark.parametrize(("scale", "seed"), [(SMALL, 2), (replace(SMALL, train=5), 1)])
 def test_an_unfinished_simulation_of_something_else_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: simulation.Scale, seed: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: VideoScale, seed: int
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(simulation._Mouse, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(SimulatedMouse, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             simulate(tmp_path, SMALL, seed=1)
-    with pytest.raises(DataError, match="another scale, seed or version"):
+    with pytest.raises(DataError, match="another release, scale, seed or version"):
         simulate(tmp_path, scale, seed)
 
 

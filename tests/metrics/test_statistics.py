@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium_ray.errors import DataError
-from sensorium_ray.metrics.statistics import CoMoments, RepeatAverage, VideoMean
+from sensorium_ray.metrics.statistics import CoMoments
 
 LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(lambda lengths: sum(lengths) > 3)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -94,18 +94,28 @@ def test_no_frame_is_no_score() -> None:
         CoMoments.of(np.zeros((2, 3, 0))).correlation(0, 1)
 
 
-def test_repeats_are_averaged_and_cut_to_the_shortest() -> None:
-    first, second = signals_of(4, 30), signals_of(5, 25)
-    average = RepeatAverage()
-    average.add(first)
-    average.add(second)
-    mean = (first[:, :, :25] + second) / 2
-    assert average.repeats == 2
-    assert np.allclose(average.correlation(0, 1), CoMoments.of(mean).correlation(0, 1))
+@pytest.mark.parametrize("signals", [2, 5])
+def test_many_neurons_and_signals_are_worked_on_in_blocks(signals: int) -> None:
+    values = np.random.default_rng(0).gamma(0.3, 1.0, (signals, 3000, 40)).astype(np.float32)
+    found = CoMoments.of(values)
+    deviations = values - values.mean(axis=2, keepdims=True, dtype=np.float64)
+    assert np.allclose(found.comoment, np.einsum("ant,bnt->abn", deviations, deviations), rtol=1e-12, atol=1e-10)
+    assert np.allclose(found.mean, values.mean(axis=2, dtype=np.float64), rtol=1e-14)
 
 
-def test_video_means_merge_and_refuse_to_be_empty() -> None:
-    merged = VideoMean(1, np.array([1.0, np.nan])).merge(VideoMean(2, np.array([2.0, 3.0])))
-    assert merged.mean().tolist() == [1.0, 0.0]
-    with pytest.raises(DataError, match="no video was repeated"):
-        VideoMean(0, np.zeros(2)).mean()
+def test_a_large_offset_costs_no_digits() -> None:
+    signals = signals_of(6, 200).astype(np.float64)
+    assert np.allclose(
+        CoMoments.of(signals + 1e6).correlation(0, 1), CoMoments.of(signals).correlation(0, 1), atol=1e-8
+    )
+
+
+@given(SEEDS, st.integers(2, 6))
+def test_resampling_is_merging_as_often_as_drawn(seed: int, parts: int) -> None:
+    pieces = [CoMoments.of(signals_of(seed + i, 5 + i)) for i in range(parts)]
+    draws = np.random.default_rng(seed).multinomial(parts, np.full(parts, 1 / parts), size=3)
+    found = CoMoments.resampled(pieces, draws.astype(float)).correlation(0, 1)
+    for replicate, times in enumerate(draws):
+        repeated = [piece for piece, often in zip(pieces, times, strict=True) for _ in range(often)]
+        expected = reduce(CoMoments.merge, repeated).correlation(0, 1)
+        assert np.allclose(found[replicate], expected, atol=1e-9)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from tiny_store import Tiny
 
-from sensorium_ray.benchmark import EvalWindow, track_and_stage_of
+from sensorium_ray.benchmark import SENSORIUM_2023, EvalWindow
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.data.truth import Truth
 from sensorium_ray.errors import BundleError, DataError
-from sensorium_ray.scoring import job
-from sensorium_ray.scoring.job import PredictorSet, check_bundles, run_actors, score
+from sensorium_ray.scoring import actors, job
+from sensorium_ray.scoring.actors import PredictorSet, check_bundles, run_actors
+from sensorium_ray.scoring.job import score
 from sensorium_ray.scoring.table import CEILING, Cell, ScoreTable
 
 WINDOW = EvalWindow(10, 50)
@@ -21,7 +22,7 @@ WINDOW = EvalWindow(10, 50)
 @pytest.fixture(scope="module")
 def scored(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
     out = tmp_path_factory.mktemp("scored") / "out"
-    score(tiny.store, [tiny.bad, tiny.ensemble, tiny.good], out, truth=tiny.truth, window=WINDOW)
+    score([tiny.bad, tiny.ensemble, tiny.good], tiny.store, out, truth=tiny.truth, window=WINDOW)
     return out
 
 
@@ -56,7 +57,7 @@ def by_hand(tiny: Tiny, bundle: Path, mouse: str, tier: str) -> np.ndarray:
 @pytest.mark.parametrize("tier", ["live_test_main", "final_test_bonus", "oracle"])
 def test_scores_are_those_worked_out_by_hand(tiny: Tiny, table: ScoreTable, mouse: str, tier: str) -> None:
     for bundle in (tiny.good, tiny.bad, tiny.ensemble):
-        cell = Cell(bundle.name, mouse, *track_and_stage_of(tier), "all")
+        cell = Cell(bundle.name, mouse, *SENSORIUM_2023.track_and_stage_of(mouse, tier), "all")
         found = values(table, "single_trial_correlation", cell)
         assert found == pytest.approx(by_hand(tiny, bundle, mouse, tier), abs=1e-6)
 
@@ -123,8 +124,8 @@ def test_a_member_of_a_given_ensemble_runs_once(tiny: Tiny, monkeypatch: pytest.
     clip = FrameStore.open(tiny.store)["mouse-a"].clip(0)
     alone = PredictorSet([tiny.bad, tiny.ensemble]).predict(clip, "mouse-a")
     loaded: list[Path] = []
-    load = job.load_predictor
-    monkeypatch.setattr(job, "load_predictor", lambda path, threads: (loaded.append(path), load(path, threads))[1])
+    load = actors.load_predictor
+    monkeypatch.setattr(actors, "load_predictor", lambda path, threads: (loaded.append(path), load(path, threads))[1])
     together = PredictorSet([tiny.good, tiny.bad, tiny.ensemble]).predict(clip, "mouse-a")
     assert loaded == [tiny.ensemble]
     assert set(together) == {"good", "bad", "both"}
@@ -134,18 +135,18 @@ def test_a_member_of_a_given_ensemble_runs_once(tiny: Tiny, monkeypatch: pytest.
 
 def test_withheld_responses_are_no_scores(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"live_test_main of mouse-a are withheld \(all zeros\); pass --truth DIR"):
-        score(tiny.store, [tiny.good], tmp_path / "out", window=WINDOW)
+        score([tiny.good], tiny.store, tmp_path / "out", window=WINDOW)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_finished_output_is_kept(tiny: Tiny, scored: Path) -> None:
     with pytest.raises(DataError, match="exists already"):
-        score(tiny.store, [tiny.good], scored, truth=tiny.truth, window=WINDOW)
+        score([tiny.good], tiny.store, scored, truth=tiny.truth, window=WINDOW)
 
 
 def test_a_trial_that_ends_before_the_window_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has 60 frames, none of them in 60\.\.299"):
-        score(tiny.store, [tiny.good], tmp_path / "out", truth=tiny.truth, window=EvalWindow(60, 300))
+        score([tiny.good], tiny.store, tmp_path / "out", truth=tiny.truth, window=EvalWindow(60, 300))
 
 
 def test_bundles_must_be_told_apart(tiny: Tiny) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from sensorium_ray.benchmark import SENSORIUM_2023
 from sensorium_ray.bundle.manifest import MEMBERS, ONNX, Manifest, Member, MouseEntry, checksums
 from sensorium_ray.data.store import (
     FORMAT,
@@ -90,7 +91,8 @@ def _write_mouse(folder: Path, name: str, gains: np.ndarray, seed: int) -> None:
     _write_truth_trials(truth / "trials.csv", trials, families)
     write_npz(store / "neurons.npz", {"unit_ids": MICE[name], "coordinates": np.zeros((len(MICE[name]), 3))})
     write_trials(store / "trials.csv", trials)
-    write_json(store / "mouse.json", {"frame_shape": FRAME_SHAPE, "files": {}})
+    described = {"frame_shape": FRAME_SHAPE, "behavior_channels": 2, "dtype": "float32", "rounding": None, "absent": []}
+    write_json(store / "mouse.json", {**described, "files": {}})
     write_json(store / "checksum.json", mouse_checksum(MICE[name], trials))
 
 
@@ -108,12 +110,19 @@ def _finish_store(store: Path) -> None:
         file = store / name / "checksum.json"
         mice[name] = file.read_text().strip().strip('"')
         remove(file)
-    write_json(store / "store.json", {"format": FORMAT, "mice": mice, "checksum": store_checksum(mice)})
+    entries = {"format": FORMAT, "benchmark": SENSORIUM_2023.name, "mice": mice, "checksum": store_checksum(mice)}
+    write_json(store / "store.json", entries)
 
 
-def _write_model(path: Path, gains: np.ndarray) -> Path:
+def write_slow(path: Path) -> Path:
+    """A model that takes a good part of a second for every clip."""
+    gains = np.random.default_rng(1).uniform(0.5, 2.0, (2, sum(map(len, MICE.values()))))
+    return _write_model(path, gains, toil=3)
+
+
+def _write_model(path: Path, gains: np.ndarray, toil: int = 0) -> Path:
     path.mkdir()
-    onnx.save(_graph(gains.astype(np.float32)), path / ONNX)
+    onnx.save(_graph(gains.astype(np.float32), toil), path / ONNX)
     _write_manifest(path, "model")
     return path
 
@@ -144,8 +153,8 @@ def _write_manifest(path: Path, kind: str, members: tuple[Member, ...] = ()) -> 
     ).write(path)
 
 
-def _graph(gains: np.ndarray) -> onnx.ModelProto:
-    """`answer` as ONNX, with the inputs of every bundle."""
+def _graph(gains: np.ndarray, toil: int) -> onnx.ModelProto:
+    """`answer` as ONNX, with the inputs of every bundle; and `toil` products of large matrices that add nothing."""
     constants = {
         "brightness_gain": gains[0],
         "speed_gain": gains[1],
@@ -163,7 +172,11 @@ def _graph(gains: np.ndarray) -> onnx.ModelProto:
             helper.make_node("Unsqueeze", [f"{name}_chosen", "one"], [f"{name}_column"]),
             helper.make_node("Mul", [f"{name}_3d", f"{name}_column"], [f"{name}_part"]),
         ]
-    nodes.append(helper.make_node("Add", ["brightness_part", "speed_part"], ["responses"]))
+    nodes.append(helper.make_node("Add", ["brightness_part", "speed_part"], ["toil_0"]))
+    for step in range(toil):
+        nodes += _toil(step)
+        constants |= {"large": np.full((1000, 1000), 1e-9, np.float32), "nothing": np.float32(0) * gains[:1, :1]}
+    nodes.append(helper.make_node("Identity", [f"toil_{toil}"], ["responses"]))
     single, whole = TensorProto.FLOAT, TensorProto.INT64
     inputs = [
         helper.make_tensor_value_info("video", single, ["batch", "frames", *FRAME_SHAPE]),
@@ -176,3 +189,17 @@ def _graph(gains: np.ndarray) -> onnx.ModelProto:
     initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
     graph = helper.make_graph(nodes, "gains", inputs, outputs, initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def _toil(step: int) -> list[onnx.NodeProto]:
+    """Work that depends on the input, so that it cannot be done beforehand."""
+    before, after = f"toil_{step}", f"toil_{step + 1}"
+    sizes = [("ReduceMean", [before], f"mean_{step}"), ("Mul", ["large", f"mean_{step}"], f"scaled_{step}")]
+    product = f"product_{step}"
+    products = [("MatMul", [f"scaled_{step}", "large"], product), ("ReduceMean", [product], f"end_{step}")]
+    last = [("Mul", [f"end_{step}", "nothing"], f"zero_{step}"), ("Add", [before, f"zero_{step}"], after)]
+    nodes = []
+    for kind, inputs, output in (*sizes, *products, *last):
+        options = {"keepdims": 0} if kind == "ReduceMean" else {}
+        nodes.append(helper.make_node(kind, inputs, [output], **options))
+    return nodes
