@@ -3,6 +3,7 @@
 SensoriumError            anything that this package reports in one sentence
 └── InputError            what you gave is at fault: exit status 1, HTTP 4xx
     ├── DataError         a mouse folder, a frame store, a trial or a clip
+    │   └── ArchiveError  a zip that is damaged or not to be trusted
     ├── ConfigError       an architecture's, a search space's or a command's settings
     ├── BundleError       a bundle or a checkpoint
     │   └── ExportError   an exported model that does not answer as its torch original does
@@ -43,6 +44,10 @@ class InputError(SensoriumError):
 
 class DataError(InputError):
     """A mouse folder, a frame store, a trial or a clip is at fault."""
+
+
+class ArchiveError(DataError):
+    """A zip itself is at fault, not the disk that it lies on: to fetch it again may help."""
 
 
 class ConfigError(InputError):

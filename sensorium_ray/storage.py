@@ -22,7 +22,8 @@ from .errors import DataError
 StrPath = str | os.PathLike[str]
 """What public functions take where a path is wanted."""
 
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
+"""How the name of what is being written ends."""
 _UNWRITABLE = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -83,7 +84,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             with _remote(path):
                 _files(path).put_file(str(partial), str(path))
         return
-    partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL}")
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove(partial)
@@ -175,7 +176,7 @@ def remove(path: Path) -> None:
         return
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    else:
+    elif path.is_symlink() or path.exists():
         path.unlink(missing_ok=True)
 
 
@@ -183,7 +184,7 @@ def remove_partials(folder: Path) -> None:
     """Remove what killed writers left directly in `folder`; on s3:// they leave nothing."""
     if is_remote(folder):
         return
-    for leftover in folder.glob(f"*{_PARTIAL}"):
+    for leftover in folder.glob(f"*{PARTIAL}"):
         remove(leftover)
 
 
@@ -293,6 +294,20 @@ def require_new(path: Path) -> None:
     """
     if is_file(path) or names(path):
         raise DataError("exists already", str(path), "name another output or remove it first")
+
+
+def require_space(folder: Path, needed: int, there: int = 0) -> None:
+    """Refuse a disk that has not `needed` bytes free; what is `there` already counts as free.
+
+    Raises
+    ------
+    DataError : it has not.
+    """
+    standing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(standing).free + there
+    if needed > free:
+        what = f"needs {needed / 1e9:.3g} GB, the disk has {free / 1e9:.3g} GB free"
+        raise DataError(what, str(folder), "free some space or name another place")
 
 
 def _sync(path: Path) -> None:

@@ -1,56 +1,104 @@
-"""`submit` and `check-submission`: the competition's files."""
+"""`submit`, `check-submission` and `evaluate`: the competition's files."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import ADDRESS, FRAMES
+from .options import ADDRESS, FRAMES, TRACK
+
+if TYPE_CHECKING:
+    from ..scoring.evaluation import Scores
+
+SENT = "Zip, Parquet file, or csv (2022)."
+NORMALISATION = "raw, normalised, or normalised-targets as on the server of 2023."
+TRUTH = "Simulated mice, or their truth folder: the responses that the store withholds."
 
 
 def submit(
-    store: Annotated[Path, typer.Argument(help="Frame store.")],
+    store: Annotated[str, typer.Argument(help="Frame store.")],
     bundle: Annotated[Path, typer.Argument(help="Model or ensemble.")],
-    out: Annotated[Path, typer.Option(help="Folder for the zips.")],
-    track: Annotated[Literal["both", "main", "ood"], typer.Option(help="Benchmark track.")] = "both",
-    frames: Annotated[str, typer.Option(help=FRAMES)] = "50..299",
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    track: Annotated[str, typer.Option(help=TRACK)] = "both",
+    frames: Annotated[str | None, typer.Option(help=FRAMES)] = None,
     address: Annotated[str | None, typer.Option(help=ADDRESS)] = None,
 ) -> None:
     """Predict the test tiers and write the competition's submission files.
 
     Example: sensorium submit store bundles/ensemble --out submission
     """
-    from ..benchmark import TRACKS, EvalWindow
-    from ..scoring.submission import write_submission
+    from ..benchmark import EvalWindow
+    from ..scoring.submitting import write_submission
 
-    tracks = TRACKS if track == "both" else (track,)
-    for path in write_submission(store, bundle, out, tracks=tracks, window=EvalWindow.parse(frames), address=address):
+    tracks = None if track == "both" else [track]
+    window = None if frames is None else EvalWindow.parse(frames)
+    for path in write_submission(bundle, store, out, tracks=tracks, window=window, address=address):
         typer.echo(path)
 
 
 def check_submission(
-    file: Annotated[Path, typer.Argument(help="Zip or Parquet file.")],
-    store: Annotated[Path | None, typer.Option(help="Frame store whose trials are predicted.")] = None,
-    frames: Annotated[str, typer.Option(help=FRAMES)] = "50..299",
-    as_json: Annotated[bool, typer.Option("--json", help="Print what the files hold as JSON.")] = False,
+    file: Annotated[Path, typer.Argument(help=SENT)],
+    store: Annotated[str | None, typer.Option(help="Frame store whose trials are predicted.")] = None,
+    frames: Annotated[str | None, typer.Option(help=FRAMES)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Check a submission before it is sent; without a store, only against itself.
+    """Say everything that is wrong with a submission; without a store, it is only checked against itself.
+
+    Ends with status 1 where there is a fault. A warning may stay.
 
     Example: sensorium check-submission submission/submission_main.zip --store store
     """
     from ..benchmark import EvalWindow
-    from ..scoring.submission import check_submission as run
+    from ..scoring.checking import check_submission as run
 
-    files = run(file, store, EvalWindow.parse(frames))
+    found = run(file, store, None if frames is None else EvalWindow.parse(frames))
     if as_json:
-        typer.echo(json.dumps([asdict(summary) for summary in files], indent=1))
+        typer.echo(json.dumps(found.as_json(), indent=1))
+    else:
+        for line in (*found.faults, *found.warnings, *found.files):
+            typer.echo(line)
+    raise typer.Exit(1 if found.faults else 0)
+
+
+def evaluate(
+    file: Annotated[Path, typer.Argument(help=SENT)],
+    store: Annotated[str, typer.Option(help="Frame store whose trials are predicted.")],
+    truth: Annotated[Path | None, typer.Option(help=TRUTH)] = None,
+    frames: Annotated[str | None, typer.Option(help=FRAMES)] = None,
+    normalisation: Annotated[str, typer.Option(help=NORMALISATION)] = "raw",
+    out: Annotated[Path | None, typer.Option(help="New folder for scores.parquet and summary.json.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+) -> None:
+    """Score a submission against responses that others do not have.
+
+    Example: sensorium evaluate submission/submission_main.zip --store store --truth mice
+    """
+    from ..benchmark import EvalWindow
+    from ..scoring.evaluation import evaluate as run
+    from ..scoring.evaluation import scores_of
+
+    window = None if frames is None else EvalWindow.parse(frames)
+    table = run(file, store, truth=truth, window=window, normalisation=normalisation, out=out)
+    found = scores_of(table)
+    if as_json:
+        typer.echo(json.dumps({**asdict(table.provenance), "scores": found}, indent=1))
         return
-    for summary in files:
-        least, most = summary.frames
-        length = f"{least}" if least == most else f"{least} to {most}"
-        counts = f"{sum(summary.trials.values())} trials of {len(summary.trials)} mice, {length} frames"
-        typer.echo(f"{summary.name}: fine, {counts}")
+    for track, stages in found.items():
+        for stage, scores in stages.items():
+            typer.echo(f"{track} {stage}, frames {table.provenance.window}: {spoken(scores)}")
+
+
+def spoken(scores: Scores) -> str:
+    """Scores in a line, with their intervals."""
+    return ", ".join(f"{metric} {_number(score)}" for metric, score in scores.items())
+
+
+def _number(score: dict[str, float | None]) -> str:
+    if score["value"] is None:
+        return "unknown"
+    interval = "" if score["low"] is None or score["high"] is None else f" ({score['low']:.4f} to {score['high']:.4f})"
+    return f"{score['value']:.4f}{interval}"

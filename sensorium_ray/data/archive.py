@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
 import stat
 import struct
 import zlib
@@ -14,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from .. import storage
-from ..errors import DataError
+from ..errors import ArchiveError
+from .source import is_visible
 
 _MOST_BYTES = 200 * 10**9
 """Unpacked size above which a zip is refused: ten times the largest published mouse, 740 trials of 8,285 neurons
@@ -29,10 +29,6 @@ _LOCAL_HEADER = 30
 _BROKEN = (BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError, OverflowError)
 """What zipfile raises on damaged files."""
 _AGAIN = "remove it and download it again"
-
-
-class ArchiveError(DataError):
-    """The zip itself is at fault, not the disk that it lies on: to fetch it again may help."""
 
 
 def check(zip_path: Path, between: Callable[[], None] = lambda: None) -> None:
@@ -59,7 +55,7 @@ def unpack(zip_path: Path, folder: Path, between: Callable[[], None] = lambda: N
     storage.require_new(folder)
     with _opened(zip_path) as archive:
         files = members(archive)
-        require_space(folder.parent, sum(member.file_size for member in files.values()))
+        storage.require_space(folder.parent, sum(member.file_size for member in files.values()))
         with storage.atomic_path(folder) as partial:
             for path, member in files.items():
                 target = partial / path
@@ -84,7 +80,7 @@ def members(archive: ZipFile) -> dict[PurePosixPath, ZipInfo]:
             raise _refused(archive, f"holds {entry.orig_filename!r}, which {fault}")
     _refuse_bomb(archive, entries)
     named = [(PurePosixPath(entry.filename), entry) for entry in entries if not entry.is_dir()]
-    named = [(path, entry) for path, entry in named if not _hidden(path)]
+    named = [(path, entry) for path, entry in named if is_visible(path.as_posix())]
     files = dict(named)
     if len(files) < len(named) or any(parent in files for path in files for parent in path.parents):
         raise _refused(archive, "holds two files of the same name")
@@ -94,19 +90,6 @@ def members(archive: ZipFile) -> dict[PurePosixPath, ZipInfo]:
     root = PurePosixPath(*roots.pop() or ())
     files = {path.relative_to(root): entry for path, entry in files.items() if path.is_relative_to(root)}
     return files
-
-
-def require_space(folder: Path, needed: int) -> None:
-    """Refuse a disk that has not `needed` bytes free.
-
-    Raises
-    ------
-    DataError : it has not.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        what = f"needs {needed / 1e9:.3g} GB more, the disk has {free / 1e9:.3g} GB free"
-        raise DataError(what, str(folder), "free some space or name another place")
 
 
 @contextmanager
@@ -163,10 +146,6 @@ def _inflated(archive: ZipFile, member: ZipInfo, between: Callable[[], None]) ->
 def _root(path: PurePosixPath) -> tuple[str, ...] | None:
     """Folders around the first data/ or meta/ of a path."""
     return next((path.parts[:i] for i, part in enumerate(path.parts[:-1]) if part in ("data", "meta")), None)
-
-
-def _hidden(path: PurePosixPath) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _refused(archive: ZipFile, what: str) -> ArchiveError:

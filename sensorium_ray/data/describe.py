@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 from ..progress import track
 from .moments import Moments
 from .raw import RawMouse, find_mice

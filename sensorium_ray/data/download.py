@@ -14,7 +14,7 @@ import httpx
 
 from .. import storage
 from ..benchmark import MICE
-from ..errors import DataError
+from ..errors import ArchiveError, DataError
 from ..progress import ProgressLine
 from ..storage import StrPath
 from . import archive
@@ -146,7 +146,7 @@ class _Mouse:
                 archive.unpack(source, self.folder, self.fetch.heed)
             else:
                 archive.check(source, self.fetch.heed)
-        except archive.ArchiveError as error:
+        except ArchiveError as error:
             storage.remove(source)
             self.fetch.forget()
             mend = "it has been removed: run the same command again, or name another address with --url"
@@ -160,7 +160,7 @@ def _make_all(folder: Path, mice: list[_Mouse], parallel: int, stop: threading.E
     for fetch in fetches:
         fetch.ask()
     size, shown = sum(fetch.size for fetch in fetches), sum(fetch.have for fetch in fetches)
-    archive.require_space(folder, size - shown + max((mouse.least_space for mouse in mice), default=0))
+    storage.require_space(folder, size - shown + max((mouse.least_space for mouse in mice), default=0))
     with ThreadPoolExecutor(parallel) as pool, ProgressLine(size, "download", done=shown, in_bytes=True) as line:
         jobs = [pool.submit(mouse.make) for mouse in mice]
         try:

@@ -8,7 +8,6 @@ share, and `store` on one or on s3://.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
@@ -91,7 +90,6 @@ def ingest(raw: StrPath, store: StrPath, *, dtype: Dtype = "float32", address: s
     _require_training(mice)
     if not storage.is_remote(target):
         _require_space(target, mice, dtype)
-        _make_folder(target)
     compute.connect(address)
     with ProgressLine(sum(len(mouse.trials) for mouse in mice), "ingest") as line:
         checksums = {mouse.name: _ingest_mouse(mouse, target, dtype, sources[mouse.name], line) for mouse in mice}
@@ -152,26 +150,15 @@ def _require_training(mice: list[RawMouse]) -> None:
 
 
 def _require_space(store: Path, mice: list[RawMouse], dtype: Dtype) -> None:
-    """Refuse a disk that cannot hold the store; what a killed run left there counts as free."""
+    """Refuse a disk that cannot hold the store."""
     needed = sum(_row_bytes(mouse, dtype) * mouse.shape()[2] * len(mouse.trials) for mouse in mice)
     there = sum(file.stat().st_size for file in store.rglob("*.npy")) if store.is_dir() else 0
-    standing = next(folder for folder in (store, *store.parents) if folder.exists())
-    free = shutil.disk_usage(standing).free + there
-    if needed > free:
-        what = f"needs {needed / 1e9:.3g} GB, the disk has {free / 1e9:.3g} GB free"
-        raise DataError(what, str(store), "free some space or name another place")
+    storage.require_space(store, needed, there)
 
 
 def _row_bytes(mouse: RawMouse, dtype: Dtype) -> int:
     height, width, _ = mouse.shape()
     return row_dtype((height, width), mouse.neurons, len(mouse.benchmark.behavior), dtype).itemsize
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot be made ({error.strerror})", str(folder), "name another place") from error
 
 
 def _ingest_mouse(mouse: RawMouse, store: Path, dtype: Dtype, source: str, line: ProgressLine) -> str:
@@ -240,7 +227,7 @@ def _ingest_trial(mouse: RawMouse, trial: int, target: Path, dtype: Dtype, there
     rows = _rows(read, dtype)
     checksum = storage.sha256(target) if target.name in there else storage.write_npy(target, rows)
     tier = str(mouse.tiers[trial])
-    info = TrialInfo(trial, tier, len(rows), video_id(rows["video"]), checksum)
+    info = TrialInfo(trial, tier, len(rows), video_id(rows["video"]), checksum, *mouse.published_ids(trial))
     trained = tier == "train"
     rounding = CoMoments.of(np.stack([read.responses, rows["responses"].T])) if trained and dtype != "float32" else None
     return TrialDone(info, rows["video"].shape[1:], FrameMoments.of(rows) if trained else None, rounding)

@@ -114,6 +114,10 @@ class RawMouse(ABC):
         DataError : the clip is missing, damaged or of wrong shape.
         """
 
+    def published_ids(self, trial: int) -> tuple[str, str]:
+        """What the release calls a trial and its image, beside N of N.npy; empty where it has no such names."""
+        return "", ""
+
     def where(self, field: str, trial: int) -> str:
         """What a message calls a trial's file: its path, or 'mouse.zip/data/videos/0.npy'."""
         return self.tree.where(_file(field, trial))

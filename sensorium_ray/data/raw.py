@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import DataError
-from ..storage import StrPath
+from ..storage import PARTIAL, StrPath
+from ..storage import names as names_in
 from .mouse import RawMouse, RawTrial
 from .raw2022 import ImageMouse
 from .raw2023 import VideoMouse
@@ -51,7 +52,8 @@ def open_mouse(tree: Tree) -> RawMouse:
 
 
 def _trees_in(folder: Path) -> list[Tree]:
-    entries = sorted(entry for entry in folder.iterdir() if entry.name != _TRUTH and is_visible(entry.name))
+    names = sorted(name for name in names_in(folder) if name != _TRUTH and is_visible(name))
+    entries = [folder / name for name in names if not name.endswith(PARTIAL)]
     found: dict[str, Tree] = {}
     for entry in entries:
         if entry.is_dir() and (tree := open_folder(entry)):

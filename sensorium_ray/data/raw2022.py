@@ -6,6 +6,8 @@ Layout and shapes: Willeke et al. 2022 (arXiv 2206.08666), the data set's descri
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from ..benchmark import FRAME_SHAPE, SENSORIUM_2022
@@ -13,6 +15,7 @@ from ..errors import DataError
 from .mouse import RawMouse, RawTrial, require_grey
 from .npy import require_real
 
+_ID_FILES = ("meta/trials/trial_idx.npy", "meta/trials/frame_image_id.npy")
 _BLOCK = 4
 """Pixels of a published image along each side of one that the models see."""
 
@@ -40,6 +43,16 @@ class ImageMouse(RawMouse):
             self._values("behavior", trial, len(self.benchmark.behavior), "channels"),
             self._values("pupil_center", trial, 2, "channels"),
         )
+
+    def published_ids(self, trial: int) -> tuple[str, str]:
+        """`meta/trials/trial_idx` and `frame_image_id`, which a submission carries; hashes in competition mice."""
+        names = (self._ids[name] for name in _ID_FILES)
+        trial_id, image_id = (str(ids[trial]) if trial < len(ids) else "" for ids in names)
+        return trial_id, image_id
+
+    @cached_property
+    def _ids(self) -> dict[str, np.ndarray]:
+        return {name: self.tree.read(name) if self.tree.has(name) else np.empty(0) for name in _ID_FILES}
 
     def shape(self) -> tuple[int, int, int]:
         """Height and width of the first trial's image once reduced, and one frame."""

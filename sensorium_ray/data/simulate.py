@@ -7,13 +7,12 @@ more than they can know: the expected response of every neuron. The layout is in
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError
-from ..storage import StrPath, read_json, remove_partials, write_json
+from ..storage import StrPath, read_json, remove_partials, require_space, write_json
 from .schedule import SCALES, VideoScale
 from .schedule2022 import SCALES_2022, ImageScale
 from .simulate2022 import SimulatedImageMouse
@@ -58,7 +57,7 @@ def simulate(folder: StrPath, scale: VideoScale | ImageScale, seed: int) -> list
         "mice": [mouse.name for mouse in mice],
     }
     _require_own(folder, identity)
-    _require_space(folder, sum(mouse.bytes_to_write() for mouse in mice))
+    require_space(folder, sum(mouse.bytes_to_write() for mouse in mice))
     write_json(folder / "truth" / _STARTED, identity)
     for index, mouse in enumerate(mice):
         mouse.write(f"mouse {index + 1} of {len(mice)}")
@@ -88,16 +87,6 @@ def _require_own(folder: Path, identity: dict[str, Any]) -> None:
             )
     elif folder.exists() and (not folder.is_dir() or any(path.is_file() for path in folder.rglob("*"))):
         raise DataError("holds something that is not a simulation", str(folder), "name a new or an empty folder")
-
-
-def _require_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
-    if needed > free:
-        raise DataError(
-            f"the simulation needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free",
-            str(folder),
-            "free some space, name another place, or choose a smaller --scale",
-        )
 
 
 def _plain(configuration: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class TrialInfo:
     frames : number of valid frames.
     video : content id that the repeats of a video share (see `video_id`).
     sha256 : of the trial's file.
+    trial_id, image_id : published identifiers that a submission of 2022 carries (`meta/trials/trial_idx` and
+        `frame_image_id`); empty where there are none.
     """
 
     trial: int
@@ -40,6 +42,8 @@ class TrialInfo:
     frames: int
     video: str
     sha256: str
+    trial_id: str = ""
+    image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

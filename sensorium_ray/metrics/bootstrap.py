@@ -3,7 +3,8 @@
 What is drawn with replacement is a trial for `single_trial_correlation` and `poisson_loss`; for the others it is
 a video with all its repeats, which with six videos a tier is coarse. Beyond 128 trials, or videos, those whose
 running numbers are equal modulo 128 are drawn together. Neurons are not resampled: an interval says how a
-score would vary with other trials of the same neurons.
+score would vary with other trials of the same neurons. These are percentile intervals: of few videos, a metric made
+of variances (FEV, FEVE) is biased in them, since a sample that holds a video twice varies less.
 
 A replicate is a weighted sum of additive statistics, so that all of them are one matrix product.
 """

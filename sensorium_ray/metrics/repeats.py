@@ -10,6 +10,7 @@ from .statistics import CoMoments, float64_blocks, sums_over_frames
 MAX_CUT = 96
 """Frames by which repeats of one video may differ in length and still be compared with each other.
 
+Where they differ by more, the video has a correlation to average, but no FEV, FEVE or normalised correlation.
 A shorter repeat cuts the earlier ones, too, so that their sums must be known for every length that may yet come;
 for all 300 of a trial that would take more time and memory than everything else. (The published trials have 239
 to 324 frames.)
@@ -58,8 +59,17 @@ class RepeatSums:
         """
         averages = self._averages()
         found = {"averages": Part(averages, {})}
-        if self._repeats < 2 or self._longest - self._frames > MAX_CUT:
+        if self._repeats < 2:
             return found
+        within_trials = np.full(averages.mean.shape[1], np.nan)
+        if self._longest - self._frames <= MAX_CUT:
+            found["images"], within_trials = self._compared(averages)
+        if self._frames > 1:
+            found["videos"] = _over_time(averages, self._repeats, within_trials)
+        return found
+
+    def _compared(self, averages: CoMoments) -> tuple[Part, np.ndarray]:
+        """'images', and the sums of squares within each repeat, summed over the repeats, (neurons,)."""
         repeats, frames, cut = self._repeats, self._frames, self._frames - self._head
         samples = repeats * frames
         with np.errstate(invalid="ignore"):
@@ -69,10 +79,7 @@ class RepeatSums:
             noise = np.maximum(about_mean - repeats * averages.comoment[_RESPONSE, _RESPONSE], 0.0) / (repeats - 1)
             errors = np.maximum(errors, 0.0)
         recorded = CoMoments(samples, averages.mean[[_RESPONSE]], about_mean[None, None])
-        found["images"] = Part(recorded, {"images": np.array(float(frames)), "noise": noise, "error": errors})
-        if frames > 1:
-            found["videos"] = _over_time(averages, repeats, within_trials)
-        return found
+        return Part(recorded, {"images": np.array(float(frames)), "noise": noise, "error": errors}), within_trials
 
     def _averages(self) -> CoMoments:
         if self._first is not None:

@@ -21,7 +21,7 @@ _STYLE = """
 }
 * { box-sizing: border-box; }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0; }
-main { max-width: 60rem; margin: 0 auto; padding: 3rem 1.25rem 4rem; }
+main { max-width: 66rem; margin: 0 auto; padding: 3rem 1.25rem 4rem; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .5rem; letter-spacing: -.01em; }
 h2 { font-size: 1.3rem; margin: 3rem 0 0; }
 h3 { font-size: 1rem; margin: 1.6rem 0 .5rem; color: var(--soft); font-weight: 600; }
@@ -32,7 +32,8 @@ dt { color: var(--soft); font-size: .8rem; } dd { margin: 0; font-weight: 600; f
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { font-size: .8rem; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); }
-th, td { padding: .55rem .6rem; text-align: right; white-space: nowrap; } td { border-bottom: 1px solid var(--line); }
+th, td { padding: .55rem .6rem; text-align: right; }
+th { line-height: 1.25; vertical-align: bottom; } td { white-space: nowrap; border-bottom: 1px solid var(--line); }
 th.team, td.team { text-align: left; width: 99%; white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
 td.rank, th.rank { text-align: center; width: 3rem; } td.score { font-weight: 700; } td.bar { padding: 0 .6rem; }
 tr.first td { background: var(--tint); } tr.first td.team { font-weight: 700; }
@@ -136,7 +137,7 @@ def _row(row: Standing, others: Sequence[str], scale: tuple[float, float]) -> st
     cells = [
         f"<td class='rank'>{row.rank}</td><td class='team'><bdi>{html.escape(row.team)}</bdi></td>",
         f"<td class='score'>{_number(row.scores[RANKED_BY])}</td><td class='bar'>{_bar(row.scores, scale)}</td>",
-        *(f"<td>{_number(row.scores.get(metric))}</td>" for metric in others),
+        *(f"<td>{_number(row.scores.get(metric), interval=False)}</td>" for metric in others),
         f"<td>{_day(row.received)}<small>{count}</small></td>",
     ]
     return f"<tr{' class=first' if row.rank == 1 else ''}>{''.join(cells)}</tr>"
@@ -166,11 +167,11 @@ def _bar(scores: Scores, scale: tuple[float, float]) -> str:
     return f"<svg width='{_WIDTH}' height='{_HEIGHT}' aria-hidden='true'>{''.join(marks)}</svg>"
 
 
-def _number(score: dict[str, float | None] | None) -> str:
+def _number(score: dict[str, float | None] | None, interval: bool = True) -> str:
     if score is None or score["value"] is None:
         return "–"
     said = f"{score['value']:.4f}"
-    if score["low"] is not None and score["high"] is not None:
+    if interval and score["low"] is not None and score["high"] is not None:
         said += f"<small>{score['low']:.4f} to {score['high']:.4f}</small>"
     return said
 
@@ -180,7 +181,7 @@ def _footer(leaderboard: Leaderboard) -> str:
     limits = f"At most {settings.limit_per_day} submissions of a team a day (UTC), {settings.limit_total} in all."
     made = f"{settings.benchmark}, data {settings.data[:12]}, founded {_day(settings.founded)}."
     return (
-        "<footer><p>Small numbers are 95 % confidence intervals, by bootstrap over trials or videos. Teams whose "
+        "<footer><p>Below a score is its 95 % confidence interval, by bootstrap over trials. Teams whose "
         "scores are equal share a rank; the earlier submission is listed first.</p>"
         f"<p>{limits} {html.escape(made)}</p></footer>"
     )

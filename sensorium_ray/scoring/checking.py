@@ -98,6 +98,9 @@ def _check_names(path: Path, names: Sequence[str]) -> Findings:
 def _check_name(name: str, findings: Findings) -> str | None:
     """The tier that a name in a zip tells."""
     bare = Path(name).name
+    if bare.endswith(".csv"):
+        findings.fault("zipped", f"holds {bare}", "send each csv by itself")
+        return None
     tier = tier_by_name(bare)
     if name != bare:
         findings.fault("folder", f"{bare} lies in a folder of the zip", "zip the files, not the folder")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..benchmark import Benchmark, EvalWindow
+from ..benchmark import BENCHMARKS, Benchmark, EvalWindow
 from ..data.store import FrameStore
 from ..data.truth import Truth
 from ..metrics.definitions import parts_of
@@ -71,8 +71,9 @@ def evaluate(
     return table
 
 
-def scores_of(table: ScoreTable, rules: Benchmark) -> dict[str, dict[str, Scores]]:
+def scores_of(table: ScoreTable) -> dict[str, dict[str, Scores]]:
     """Scores of a table's one submission over all mice, `scores[track][stage][metric]`."""
+    rules = BENCHMARKS[table.provenance.benchmark]
     found: dict[str, dict[str, Scores]] = {}
     for cell, metrics in table.pooled().items():
         if cell.family == WHOLE and (cell.track, cell.stage) in rules.test_tiers:

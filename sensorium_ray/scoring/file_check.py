@@ -38,6 +38,12 @@ class FileSummary:
     neurons: dict[str, int] = field(default_factory=dict)
     frames: tuple[int, int] = (0, 0)
 
+    def __str__(self) -> str:
+        least, most = self.frames
+        length = f"{least}" if least == most else f"{least} to {most}"
+        counts = f"{sum(self.trials.values())} trials of {len(self.trials)} mice, {length} frames"
+        return f"{self.name}: {self.tier or 'unknown tier'}, {counts}"
+
 
 class FileCheck:
     """Checks one file: each row by itself, then all rows together."""
@@ -142,7 +148,7 @@ class FileCheck:
             return
         prediction = self._check_neurons(mouse, row, prediction)
         if not np.isfinite(prediction).all():
-            self._report_not_finite(mouse, row, prediction)
+            self._report_not_finite(mouse, row.trial, row, prediction)
         self._seen.append(Seen(row.number, mouse, row.trial, row.image_id, prediction.shape[1]))
 
     def _mouse_of(self, row: SubmissionRow) -> str | None:
@@ -174,7 +180,7 @@ class FileCheck:
             return self._ids.setdefault(mouse, row.neuron_ids)
         return self._store[mouse].unit_ids if mouse in self._store.mice else None
 
-    def _report_not_finite(self, mouse: str, row: SubmissionRow, prediction: np.ndarray) -> None:
+    def _report_not_finite(self, mouse: str, trial: int, row: SubmissionRow, prediction: np.ndarray) -> None:
         neuron, frame = np.argwhere(~np.isfinite(prediction))[0]
         name = f"neuron {neuron}"
         if neuron < len(row.neuron_ids):
@@ -182,7 +188,7 @@ class FileCheck:
         count = np.count_nonzero(~np.isfinite(prediction))
         detail = f"{count} of them in row {row.number}, {name}, frame {frame} is {prediction[neuron, frame]}"
         what, mend = "numbers are missing or infinite", "predict a finite number for every neuron and frame"
-        self.findings.fault("not-finite", what, mend, mouse=mouse, row=row.number, trial=row.trial, detail=detail)
+        self.findings.fault("not-finite", what, mend, mouse=mouse, row=row.number, trial=trial, detail=detail)
 
 
 def mouse_with(store: FrameStore, neuron_ids: np.ndarray) -> str:

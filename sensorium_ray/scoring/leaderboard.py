@@ -219,7 +219,7 @@ class Leaderboard:
                     file=file.name,
                     sha256=sha256(sent),
                     warnings=warnings,
-                    scores=scores_of(table, self.rules),
+                    scores=scores_of(table),
                 )
                 write_json(partial / "submission.json", asdict(record))
         except _RefusedError as refused:

@@ -59,11 +59,9 @@ def write_submission(
     (path,) = bundle_paths(bundle)
     check_bundles(data, [path])
     window = window or data.benchmark.window
-    of_tracks = {track: _trials(data, track, window) for track in tracks or data.benchmark.tracks}
-    trials = [row for rows in of_tracks.values() for row in rows]
-    if not trials or (tracks and not all(of_tracks.values())):
-        lacking = next(track for track, rows in of_tracks.items() if not rows)
-        raise DataError(f"has no test trial of track {lacking}", str(data.path), "name another track with --track")
+    trials = [row for track in tracks or data.benchmark.tracks for row in _trials(data, track, window, bool(tracks))]
+    if not trials:
+        raise DataError("has no trial of a test tier", str(data.path), "name another store")
     rows = run_actors(trials, _TrialPredictor, (absolute(data.path), absolute(path), window), address)
     with atomic_path(out) as folder, ProgressLine(len(trials), "predicting") as line:
         for name, of_file in groupby(rows, key=lambda row: row["file"]):
@@ -94,16 +92,22 @@ class _TrialPredictor:
         yield {**item, "prediction": prediction.astype(np.float32).tobytes()}
 
 
-def _trials(store: FrameStore, track: str, window: EvalWindow) -> list[Row]:
-    """What is to be predicted of a track, in the order of the files and their rows."""
-    rows = []
+def _trials(store: FrameStore, track: str, window: EvalWindow, wanted: bool) -> list[Row]:
+    """What is to be predicted of a track, in the order of the files and their rows.
+
+    A track must have trials of both stages, or, unless it is wanted, none at all.
+    """
+    rows: list[Row] = []
     for stage in STAGES:
-        tier = store.benchmark.tier_of(track, stage)
+        tier, before = store.benchmark.tier_of(track, stage), len(rows)
         for mouse in (mouse for mouse in store.mice if track_of(mouse) in (None, track)):
             name = FILES[tier] if _is_zipped(FILES[tier]) else f"{track}/{mouse}/{FILES[tier]}"
             for info in store[mouse].select(tier):
                 require_frames(window, mouse, info)
                 rows.append({"file": name, "mouse": mouse, "trial": info.trial})
+        if len(rows) == before and (wanted or rows):
+            what = f"has no trial of {tier} of track {track}"
+            raise DataError(what, str(store.path), "name another track with --track")
     return rows
 
 

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from sensorium_ray.data import archive
-from sensorium_ray.data.archive import ArchiveError, check, members, unpack
-from sensorium_ray.errors import DataError
+from sensorium_ray.data.archive import check, members, unpack
+from sensorium_ray.errors import ArchiveError, DataError
 
 GOOD = {"data/videos/0.npy": b"video" * 50, "meta/trials/tiers.npy": b"tiers", "config.json": b"{}"}
 

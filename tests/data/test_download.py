@@ -23,7 +23,6 @@ from flaky_http import Flaky, serve
 from typer.testing import CliRunner
 
 from sensorium_ray.cli.download import download as command
-from sensorium_ray.data import archive
 from sensorium_ray.data.download import _addresses, download, mice_of
 from sensorium_ray.data.fetch import Fetch
 from sensorium_ray.errors import DataError
@@ -316,7 +315,7 @@ def test_a_small_disk_is_told_before_anything_is_fetched(
     class Usage:
         free = len(ZIP) + 1000
 
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
     with pytest.raises(DataError, match="GB free; free some space"):
         fetch(tmp_path, server)
     assert server.sent == 1
@@ -333,7 +332,7 @@ def test_a_small_disk_is_told_before_unpacking_and_the_zip_stays(
     with zipfile.ZipFile(loose, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("data/videos/0.npy", random.Random(0).randbytes(50_000) + bytes(500_000))
     server.files[f"/{MOUSE}.zip"] = loose.getvalue()
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
     with pytest.raises(DataError, match="GB free; free some space"):
         fetch(tmp_path, server)
     Usage.free *= 100

@@ -132,7 +132,7 @@ def test_other_folders_are_refused_and_left_alone(mice: Path, tmp_path: Path) ->
 
 def test_store_that_cannot_be_made(mice: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"file/store: cannot be made \(Not a directory\); name another place"):
+    with pytest.raises(DataError, match=r"lies below something that is not a folder; .*name another place"):
         ingest(mice, tmp_path / "file" / "store")
 
 
@@ -167,7 +167,7 @@ def test_mouse_without_training_trials(mice: Path, tmp_path: Path) -> None:
 
 def test_disk_that_is_too_small(mice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage._replace(free=10_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=10_000))
     with pytest.raises(DataError, match=r"needs 4\.75e-05 GB, the disk has 1e-05 GB free; free some space"):
         ingest(mice, tmp_path / "store")
     assert not (tmp_path / "store").exists()
@@ -196,7 +196,7 @@ def test_full_disk(ray_session: None, tmp_path: Path, small_disk: Path, monkeypa
     write_mouse(raw, more=600)
     with pytest.raises(DataError, match=r"the disk has 0\.00105 GB free"):
         ingest(raw, small_disk / "store")
-    monkeypatch.setattr(module, "_require_space", lambda store, mice: None)
+    monkeypatch.setattr(module, "_require_space", lambda *_: None)
     with pytest.raises(DataError, match="the disk is full; free some space"):
         ingest(raw, small_disk / "store")
     trials = small_disk / "store" / MOUSE / "trials"

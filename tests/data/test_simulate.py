@@ -295,7 +295,7 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_noticed_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"needs [\d.]+ GB and the disk has [\d.]+ GB free"):
+    with pytest.raises(DataError, match=r"needs [\d.e+]+ GB, the disk has [\d.]+ GB free"):
         simulate(tmp_path / "mice", replace(SMALL, padded=10**9), seed=0)
     assert not list(tmp_path.iterdir())
 

@@ -14,7 +14,7 @@ from sensorium_ray.cli import data as cli
 from sensorium_ray.data.describe import describe
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.moments import Moments
-from sensorium_ray.data.raw import RawMouse
+from sensorium_ray.data.raw import find_mice
 from sensorium_ray.data.store import FrameStore, reingest, verify, video_id
 from sensorium_ray.errors import DataError
 
@@ -38,7 +38,7 @@ def spoilt(whole: FrameStore, tmp_path: Path) -> Path:
 
 
 def test_round_trip_is_exact(mice: Path, whole: FrameStore) -> None:
-    raw, mouse = RawMouse(mice / MOUSE), whole[MOUSE]
+    (raw,), mouse = find_mice(mice / MOUSE), whole[MOUSE]
     assert [info.trial for info in mouse.trials] == raw.trials
     for info in mouse.trials:
         trial, clip = raw.read(info.trial), mouse.clip(info.trial)

@@ -276,7 +276,10 @@ def test_a_repeat_that_is_far_too_short_is_averaged_but_not_compared(order: tupl
     targets[1], predictions[1] = targets[1][:, :100], predictions[1][:, :100]
     statistics = statistics_of([targets[i] for i in order], [predictions[i] for i in order], [0, 0, 0])
     assert METRICS["fev"].compute(statistics) is None
-    assert METRICS["normalised_correlation"].compute(statistics) is None
+    assert np.isnan(value(statistics, "normalised_correlation")).all()
+    cut = statistics_of([target[:, :100] for target in targets], [p[:, :100] for p in predictions], [0, 0, 0])
+    for name in ("correlation_to_average", "correlation_to_average_pooled"):
+        assert value(statistics, name) == pytest.approx(value(cut, name), abs=1e-12)
     assert statistics.parts["averages"].total.moments.count == 100
 
 

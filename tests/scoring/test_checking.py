@@ -486,6 +486,15 @@ def test_faults_of_a_csv(tmp_path: Path, damage: Callable[[list[list[str]]], obj
     assert kinds(check_submission(path, "2022")) == expected
 
 
+def test_convention_2022_a_csv_is_sent_by_itself(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.write(write_csv_file(tmp_path / FILES["test"], "test"), FILES["test"])
+    found = check_submission(tmp_path / "mine.zip", "2022")
+    assert [str(fault) for fault in found.faults] == [
+        "fault: mine.zip: holds submission_file_live_test.csv; send each csv by itself"
+    ]
+
+
 def test_a_csv_of_no_known_mouse(tmp_path: Path) -> None:
     def rename(rows: list[list[str]]) -> None:
         for row in rows[1:]:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+import s3fs
 from tiny_store import Tiny
 
 from sensorium_ray.benchmark import SENSORIUM_2023, EvalWindow
@@ -131,6 +134,31 @@ def test_a_member_of_a_given_ensemble_runs_once(tiny: Tiny, monkeypatch: pytest.
     assert set(together) == {"good", "bad", "both"}
     assert together["both"] == pytest.approx(0.75 * together["good"] + 0.25 * together["bad"], rel=1e-5)
     assert (together["bad"] == alone["bad"]).all()
+
+
+def test_store_and_output_may_be_on_s3(tiny: Tiny, table: ScoreTable, ray_session: None) -> None:
+    files = s3fs.S3FileSystem(use_listings_cache=False)
+    files.mkdir("scoring")
+    files.put(str(tiny.store), "s3://scoring/store", recursive=True)
+    bundles = [tiny.bad, tiny.ensemble, tiny.good]
+    score(bundles, "s3://scoring/store", "s3://scoring/out", truth=tiny.truth, window=WINDOW, keep="float16")
+    with files.open("s3://scoring/out/scores.parquet", "rb") as file:
+        assert pq.read_table(file).equals(table.table)
+    assert sorted(PurePosixPath(name).name for name in files.ls("s3://scoring/out")) == [
+        "predictions", "scores.parquet", "summary.json", "traces.npz",
+    ]  # fmt: skip
+    assert len(files.find("s3://scoring/out/predictions/good")) == len(files.find("s3://scoring/out/predictions/both"))
+
+
+def test_predictions_are_kept_when_asked_for(tiny: Tiny, tmp_path: Path, ray_session: None) -> None:
+    score(tiny.good, tiny.store, tmp_path / "out", truth=tiny.truth, window=WINDOW, keep="float32")
+    kept = pq.read_table(tmp_path / "out" / "predictions" / "good" / "mouse-b" / "live_test_main")
+    mouse = FrameStore.open(tiny.store)["mouse-b"]
+    trials = [info.trial for info in mouse.select("live_test_main")]
+    assert sorted(set(kept["trial"].to_pylist())) == trials
+    of_trial = kept.filter(pc.equal(kept["trial"], trials[1])).sort_by("neuron")
+    expected = PredictorSet([tiny.good]).predict(mouse.clip(trials[1]), "mouse-b")["good"]
+    assert (np.array(of_trial["prediction"].to_pylist(), np.float32) == expected).all()
 
 
 def test_withheld_responses_are_no_scores(tiny: Tiny, tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def _write_mouse(folder: Path, name: str, gains: np.ndarray, seed: int) -> None:
     write_npz(store / "neurons.npz", {"unit_ids": MICE[name], "coordinates": np.zeros((len(MICE[name]), 3))})
     write_trials(store / "trials.csv", trials)
     described = {"frame_shape": FRAME_SHAPE, "behavior_channels": 2, "dtype": "float32", "rounding": None, "absent": []}
-    write_json(store / "mouse.json", {**described, "files": {}})
+    files = {file: sha256(store / file) for file in ("neurons.npz", "trials.csv")}
+    write_json(store / "mouse.json", {**described, "files": files})
     write_json(store / "checksum.json", mouse_checksum(MICE[name], trials))
 
 
