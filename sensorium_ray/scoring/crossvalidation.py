@@ -136,16 +136,21 @@ def growth(folds: Sequence[Fold]) -> tuple[list[int], list[tuple[float, float]]]
     own, from the other folds.
     """
 
+    members = next(iter(folds[0].values())).members
+    line = ProgressLine(len(folds) * members, "growth")
+
     def steps(seen: Seen) -> Iterator[Weights]:
         order = forward_order(seen.gram)
-        for size in range(1, len(order) + 1):
+        for size in range(1, members + 1):
             few = seen.gram.chosen(order[:size])
             for method in (uniform, greedy):
-                weights = np.zeros(len(order))
+                weights = np.zeros(members)
                 weights[order[:size]] = method(few)
                 yield dict.fromkeys(seen.mice, weights)
+            line.advance()
 
-    scores = _scores(steps, folds)
+    with line:
+        scores = _scores(steps, folds)
     return forward_order(Seen(folds).gram), list(zip(scores[::2], scores[1::2], strict=True))
 
 

@@ -3,9 +3,10 @@
 The actors send statistics of recorded responses and members' predictions, by mouse and group of videos (`oracle`);
 all methods, all who may share weights, and the report are made of these (`comparison`).
 
-Memory of the driver: the statistics, (members + 1)(members + 2)/2 float64 a neuron and group, and about three times
-their sum over groups. Ten mice × 8,000 neurons × six groups are 0.25 GB and 3 × 0.04 GB for 10 members, 2.2 GB and
-3 × 0.36 GB for 32. An actor holds the predictions of one trial, and the statistics of one mouse and group.
+Memory of the driver: the statistics, (members + 1)(members + 2)/2 float64 a neuron and group of videos, and about three
+times their sum over groups while weights are fitted. Ten mice × 8,000 neurons × six groups: 0.25 GB of statistics and
+1.0 GB at the peak for 10 members, 2.2 GB and 3.7 GB for 32. An actor holds the predictions of one trial, and the
+statistics of one mouse and group.
 """
 
 from __future__ import annotations

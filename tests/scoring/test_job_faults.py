@@ -166,3 +166,34 @@ def test_opened_things_may_be_given_and_nothing_is_left(tiny: Tiny, ray_session:
     table = sr.score(sr.load(tiny.good), sr.open_store(tiny.store), truth=tiny.truth, window=WINDOW)
     assert [row.bundle for row in table.ranking("main", "live")] == ["good"]
     assert isinstance(sr.open_store(tiny.store), FrameStore)
+
+
+NODES = """
+import sys, threading, time, ray
+from pathlib import Path
+from ray.cluster_utils import Cluster
+from sensorium_ray.benchmark import EvalWindow
+from sensorium_ray.scoring.job import score
+store, truth, out, *bundles = sys.argv[1:]
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+doomed = cluster.add_node(num_cpus=1, object_store_memory=100 * 1024**2)
+ray.init(address=cluster.address)
+def kill():
+    while len(list((Path(out) / "ledger").rglob("*.npz"))) < 3:
+        time.sleep(0.02)
+    cluster.remove_node(doomed, allow_graceful=False)
+    print("killed", flush=True)
+threading.Thread(target=kill, daemon=True).start()
+score(bundles, store, out, truth=truth, window=EvalWindow(10, 50))
+print("finished", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_node_costs_nothing(tiny: Tiny, slow: Path, undisturbed: ScoreTable, tmp_path: Path) -> None:
+    arguments = map(str, (tiny.store, tiny.truth, tmp_path / "out", slow, tiny.good))
+    command = [sys.executable, "-c", NODES, *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=220, check=False)
+    said = [line for line in answer.stdout.splitlines() if line in ("killed", "finished")]
+    assert said == ["killed", "finished"], answer.stderr[-2000:]
+    assert ScoreTable.read(tmp_path / "out" / "scores.parquet").table.equals(undisturbed.table)
