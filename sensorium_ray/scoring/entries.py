@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..benchmark import Stage
 from ..errors import DataError, SubmissionError
-from ..metrics.definitions import RANKED_BY
+from ..metrics.definitions import METRICS, RANKED_BY
 from ..storage import read_json, sha256_of
 from .evaluation import Scores
 
@@ -90,7 +90,7 @@ class Standing:
     rank : from 1; equal scores share one, and the next is skipped: 1, 2, 2, 4.
     number : of the team's submission that counts here; submissions : how many count for this track and stage.
     received : when it came, ISO 8601, UTC.
-    scores : by metric; `RANKED_BY` ranks.
+    scores : by metric, in the order of `METRICS`; the first one ranks.
     """
 
     rank: int
@@ -156,7 +156,8 @@ def ranked(records: Iterable[Record], track: str, stage: Stage) -> list[Standing
         left = left[len(tied) :]
         rank = len(standings) + 1
         for record, count in sorted(tied, key=lambda entry: (entry[0].received, entry[0].team)):
-            scores = record.scores[track][stage]
+            found = record.scores[track][stage]
+            scores = {metric: found[metric] for metric in METRICS if metric in found}  # a JSON file has its own order
             standings.append(Standing(rank, record.team, record.number, count, record.received, scores))
     return standings
 
