@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from ..data.clip import Clip
+from ..data.clip import CLIP_ARRAYS, Clip
 from ..data.store import FrameStore
 from ..data.windows import predict_clip
 from ..errors import DataError, ExportError
@@ -28,6 +28,8 @@ TOLERANCE = 1e-4
 
 _TIME_AXES = {"video": 1, "behavior": 2, "pupil_center": 2, "responses": 2}
 
+_EXAMPLE_FRAMES = 24
+"""Of the clip that the graph is traced with; an axis of length one would be frozen."""
 _PARITY_LENGTHS = (1, 40, 131)
 """Lengths of the clips of the check: one frame, less than a chunk, more than a chunk."""
 
@@ -54,9 +56,10 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
     population = saved.population
     frames = FrameStore.open(store or Path(saved.provenance["store"]))
     clips = _parity_clips(frames, population)
+    example = next(iter(clips.values()))[1]
     with atomic_path(out) as folder:
         folder.mkdir()
-        write_onnx(encoder, next(iter(clips.values()))[1], folder / ONNX)
+        write_onnx(encoder, example, folder / ONNX)
         save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, folder / WEIGHTS)
         manifest = Manifest(
             kind="model",
@@ -64,7 +67,9 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
             architecture=saved.architecture,
             config=saved.config,
             mice=tuple(MouseEntry(name=m.name, unit_ids=tuple(map(int, m.unit_ids))) for m in population.mice),
-            frame_shape=next(iter(clips.values()))[1].video.shape[1:],
+            frame_shape=example.video.shape[1:],
+            rate=example.rate,
+            behavior_channels=len(example.behavior),
             receptive_field=encoder.receptive_field,
             window=Window(frames=encoder.window.frames, stride=encoder.window.stride, hop=encoder.window.hop)
             if encoder.window
@@ -86,11 +91,9 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
     ExportError : the graph froze the number of frames.
     """
     batch, time, count = (torch.export.Dim.DYNAMIC for _ in range(3))
-    reach = slice(0, 24)
+    example = _held(example, _EXAMPLE_FRAMES)
     inputs = {
-        "video": torch.from_numpy(np.stack([example.video[reach]] * 2)),
-        "behavior": torch.from_numpy(np.stack([example.behavior[:, reach]] * 2)),
-        "pupil_center": torch.from_numpy(np.stack([example.pupil_center[:, reach]] * 2)),
+        **{name: torch.from_numpy(np.stack([getattr(example, name)] * 2)) for name in CLIP_ARRAYS},
         "mouse": torch.zeros(2, dtype=torch.int64),
         "neurons": torch.arange(3),
     }
@@ -127,7 +130,7 @@ def _parity_clips(store: FrameStore, population: Population) -> dict[str, tuple[
     clips = {}
     for mouse in population.mice:
         data = store[mouse.name]
-        trials = data.select("oracle") or data.select("train")
+        trials = data.select(store.benchmark.oracle) or data.select("train")
         if not trials:
             raise DataError("has no oracle or training trial to check the export on", mouse.name)
         clips[mouse.name] = (f"{mouse.name}/{trials[0].trial}", data.clip(trials[0].trial))
@@ -142,8 +145,8 @@ def _measure_parity(
     worst, lengths = 0.0, set()
     for mouse, (_, whole) in clips.items():
         for length in (*_PARITY_LENGTHS, whole.frames):
-            clip = _first(whole, length)
-            lengths.add(clip.frames)
+            clip = _held(whole, length)
+            lengths.add(length)
             expected = predict_clip(
                 torch_run(encoder, population, mouse), clip, encoder.receptive_field, encoder.window
             )
@@ -162,5 +165,7 @@ def _measure_parity(
     )
 
 
-def _first(clip: Clip, frames: int) -> Clip:
-    return Clip(clip.video[:frames], clip.behavior[:, :frames], clip.pupil_center[:, :frames], clip.rate)
+def _held(clip: Clip, frames: int) -> Clip:
+    """The first frames of a clip; a shorter one, as a still image is, is held at its last."""
+    places = np.minimum(np.arange(frames), clip.frames - 1)
+    return Clip(clip.video[places], clip.behavior[:, places], clip.pupil_center[:, places], clip.rate)

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from .. import cache, storage
 from ..benchmark import BENCHMARKS, Benchmark
 from ..errors import DataError
-from .clip import Clip
+from .clip import CLIP_ARRAYS, Clip
+from .trial_file import first_row, read_rows
 
 FORMAT = 2
 """Version of the folder layout, kept in store.json."""
 
 _AGAIN = "run `sensorium ingest` again"
+_FETCHING = tuple(Lock() for _ in range(64))
+"""Each stands for a part of all files; more than threads that fetch at once, so that they seldom meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ class MouseData:
             raise DataError("lacks an entry or is damaged", str(path / "mouse.json"), reingest(path)) from error
         self.trials = read_trials(self._local("trials.csv"))
         self._by_index = {info.trial: info for info in self.trials}
+        self._first_rows: dict[int, int] = {}
         if mouse_checksum(self.unit_ids, self.trials) != checksum:
             raise DataError("trials.csv or neurons.npz was changed: the checksum does not fit", str(path), _AGAIN)
 
@@ -217,30 +224,66 @@ class MouseData:
         DataError : the trial is unknown, or its file is missing or cut off.
         """
         info = self.trial(trial)
-        path = trial_file(self.path, trial)
-        try:
-            rows = np.load(cache.local(path, info.sha256), mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError as error:
-            raise DataError("file is missing", str(path), reingest(self.path)) from error
-        except (ValueError, OSError, EOFError) as error:
-            raise DataError("is cut off or damaged", str(path), reingest(self.path)) from error
-        if rows.dtype != self.row_dtype or rows.shape != (info.frames,):
-            raise DataError("does not hold the frames of the trial", str(path), reingest(self.path))
+        with self._open_trial(info) as (file, first):
+            return np.memmap(file, self.row_dtype, "r", first, (info.frames,))
+
+    def window(self, trial: int, start: int, frames: int, stride: int = 1) -> np.ndarray:
+        """Some frames of a trial, read into memory without the others; many threads may ask at once.
+
+        Parameters
+        ----------
+        start : the first frame.
+        frames : how many.
+        stride : frames of the trial from one to the next.
+
+        Returns
+        -------
+        (frames,) structured, as `rows`.
+
+        Raises
+        ------
+        DataError : the trial is unknown or has no such frames, or its file is missing or cut off.
+        """
+        info = self.trial(trial)
+        last = start + (frames - 1) * stride
+        if min(start, frames - 1, stride - 1) < 0 or last >= info.frames:
+            raise DataError(
+                f"has no frames {start}..{last} in steps of {stride}", f"{self.name}/{trial}", f"it has {info.frames}"
+            )
+        rows = np.empty(frames, self.row_dtype)
+        with self._open_trial(info) as (file, first):
+            read_rows(file, first + start * rows.itemsize, stride, rows)
         return rows
 
     def clip(self, trial: int) -> Clip:
-        """Video and behaviour of a trial."""
+        """Video and behaviour of a trial, in memory."""
         rows = self.rows(trial)
-        return Clip(rows["video"], rows["behavior"].T, rows["pupil_center"].T)
+        video, behavior, pupil_center = (np.array(rows[name], np.float32) for name in CLIP_ARRAYS)
+        return Clip(video, behavior.T, pupil_center.T)
 
     def responses(self, trial: int) -> np.ndarray:
         """(neurons, frames) float32; zeros where withheld."""
-        return np.ascontiguousarray(self.rows(trial)["responses"].T, np.float32)
+        return np.array(self.rows(trial)["responses"].T, np.float32, order="C")
 
-    @property
+    @cached_property
     def row_dtype(self) -> np.dtype:
         """Type of a row of this mouse's trial files."""
         return row_dtype(self.frame_shape, self.neurons, self.behavior_channels, self.dtype)
+
+    @contextmanager
+    def _open_trial(self, info: TrialInfo) -> Iterator[tuple[BinaryIO, int]]:
+        """A trial's file, and the byte at which its rows begin, which is looked up once."""
+        path = trial_file(self.path, info.trial)
+        try:
+            with _fetched(path, info.sha256).open("rb", buffering=0) as file:
+                if info.trial not in self._first_rows:
+                    self._first_rows[info.trial] = first_row(file, self.row_dtype, info.frames)
+                yield file, self._first_rows[info.trial]
+        except FileNotFoundError as error:
+            raise DataError("file is missing", str(path), reingest(self.path)) from error
+        except (ValueError, OSError, EOFError) as error:
+            what = f"is damaged, or not of the trial's {info.frames} frames ({error})"
+            raise DataError(what, str(path), reingest(self.path)) from error
 
     @cached_property
     def _neurons(self) -> dict[str, np.ndarray]:
@@ -250,7 +293,7 @@ class MouseData:
         """One of the mouse's `files` on disk."""
         path = self.path / name
         try:
-            return cache.local(path, self.files.get(name, ""))
+            return _fetched(path, self.files.get(name, ""))
         except FileNotFoundError as error:
             raise DataError("file is missing", str(path), reingest(self.path)) from error
 
@@ -276,6 +319,14 @@ def row_dtype(
             ("pupil_center", "<f4", (2,)),
         ]
     )
+
+
+def _fetched(path: Path, checksum: str) -> Path:
+    """`cache.local` for threads, of which no two may fetch the same file at once."""
+    if not storage.is_remote(path):
+        return path
+    with _FETCHING[hash(checksum) % len(_FETCHING)]:
+        return cache.local(path, checksum)
 
 
 def trial_file(mouse: Path, trial: int) -> Path:

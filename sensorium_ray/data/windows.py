@@ -1,18 +1,18 @@
-"""Windows: frames cut from trials to train on, and a clip cut into windows to predict it."""
+"""Windows: a clip is cut into them to predict it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import ConfigError
 from .clip import Clip
-from .store import MouseData, TrialInfo
 
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""video (batch, frames, height, width), behavior and pupil centre (batch, 2, frames) -> (batch, neurons, frames)."""
+"""video (batch, frames, height, width), behavior (batch, channels, frames) and pupil centre (batch, 2, frames) ->
+(batch, neurons, frames)."""
 
 _CHUNK = 100
 """Frames answered in one call, so that an hour of video needs no more memory than a few seconds of it."""
@@ -101,54 +101,3 @@ def _in_windows(run: Run, clip: Clip, indices: np.ndarray) -> np.ndarray:
             np.add.at(count, frames, 1)
     assert total is not None  # a clip has at least one frame, hence one window
     return total / count
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Training windows of one mouse.
-
-    video (batch, frames, height, width), behavior and pupil_center (batch, 2, frames), responses (batch,
-    neurons, frames); all float32.
-    """
-
-    video: np.ndarray
-    behavior: np.ndarray
-    pupil_center: np.ndarray
-    responses: np.ndarray
-
-
-def sample_windows(
-    mouse: MouseData,
-    trials: Sequence[TrialInfo],
-    size: int,
-    frames: int,
-    stride: int,
-    rng: np.random.Generator,
-) -> Batch:
-    """Draw `size` windows at random trials and moments, reading only their own frames.
-
-    Raises
-    ------
-    ConfigError : no trial is as long as a window.
-    """
-    reach = (frames - 1) * stride + 1
-    long_enough = [trial for trial in trials if trial.frames >= reach]
-    if not long_enough:
-        raise ConfigError(
-            f"no trial of {mouse.name} has the {reach} frames of a training window", "window", "shorten it"
-        )
-    windows = []
-    for pick in rng.integers(len(long_enough), size=size):
-        trial = long_enough[pick]
-        start = rng.integers(trial.frames - reach + 1)
-        windows.append(mouse.rows(trial.trial)[start : start + reach : stride])
-    return Batch(
-        video=np.stack([rows["video"] for rows in windows]),
-        behavior=_time_last([rows["behavior"] for rows in windows]),
-        pupil_center=_time_last([rows["pupil_center"] for rows in windows]),
-        responses=_time_last([rows["responses"] for rows in windows]),
-    )
-
-
-def _time_last(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.ascontiguousarray(np.stack(arrays).swapaxes(1, 2))

@@ -107,11 +107,12 @@ class Block(nn.Module):
 class Core(nn.Module):
     """Stem and blocks, then the mean over space."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, behavior_channels: int) -> None:
         super().__init__()
         self.pooled_pixels, self.padded_shape = config.pooled_pixels, config.padded_shape
         widths = (*config.core_features, config.core_features[-1])
-        self.stem = nn.Conv3d(5, widths[0], 1, bias=False)
+        planes = 1 + behavior_channels + 2  # video, behaviour, pupil centre
+        self.stem = nn.Conv3d(planes, widths[0], 1, bias=False)
         self.stem_norm = nn.BatchNorm3d(widths[0])
         blocks = len(config.core_features)
         self.blocks = nn.ModuleList(
@@ -157,7 +158,7 @@ def build(config: Config, population: Population) -> Encoder:
     """Core and cortex with one readout a mouse."""
     widths = (config.core_features[-1], *config.cortex_features)
     cortex = [CortexLayer(*pair, config.drop_path) for pair in pairwise(widths)]
-    core = _CoreAndCortex(Core(config), nn.Sequential(*cortex))
+    core = _CoreAndCortex(Core(config, population.behavior_channels), nn.Sequential(*cortex))
     _initialise(core)
     scale = Normaliser(population, config.normalisation).response_scale
     return Encoder(

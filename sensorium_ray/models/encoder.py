@@ -22,7 +22,7 @@ class Encoder(nn.Module):
 
     Parameters
     ----------
-    core : called with video (batch, frames, height, width), behavior (batch, 2, frames) and pupil centre
+    core : called with video (batch, frames, height, width), behavior (batch, channels, frames) and pupil centre
         (batch, 2, frames); drops `receptive_field - 1` frames at the front.
     readout : called with the core's features, pupil centre, mouse (batch,) and neurons (n,); gives
         (batch, n, frames).
@@ -53,7 +53,7 @@ class Encoder(nn.Module):
         Parameters
         ----------
         video : (batch, frames, height, width) float32, grey levels 0..255.
-        behavior, pupil_center : (batch, 2, frames) float32, as recorded.
+        behavior, pupil_center : (batch, channels, frames) and (batch, 2, frames) float32, as recorded.
         mouse : (batch,) int64, the mouse's place in the population.
         neurons : (n,) int64, numbered through all mice; all of them belong to `mouse`.
 
@@ -105,7 +105,7 @@ class Normaliser(nn.Module):
             constants = {
                 "video_mean": torch.zeros(mice),
                 "video_scale": torch.ones(mice),
-                "behavior_scale": torch.ones(mice, 2),
+                "behavior_scale": torch.ones(mice, population.behavior_channels),
                 "pupil_mean": torch.zeros(mice, 2),
                 "pupil_scale": torch.ones(mice, 2),
                 "response_scale": torch.ones(neurons),

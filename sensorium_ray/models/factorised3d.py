@@ -41,9 +41,9 @@ class Config:
 class FactorisedCore(nn.Module):
     """Layers of spatial convolution, temporal convolution, batch normalisation and ELU; no padding."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, behavior_channels: int) -> None:
         super().__init__()
-        widths = (3, *config.channels)
+        widths = (1 + behavior_channels, *config.channels)
         strides = (config.stride, *[1] * (len(config.channels) - 1))
         kernels = (config.spatial_kernels, config.temporal_kernels)
         layers = zip(widths[:-1], config.channels, *kernels, strides, strict=True)
@@ -67,7 +67,7 @@ def build(config: Config, population: Population) -> Encoder:
     """Factorised core and Gaussian readout with shifter."""
     return Encoder(
         population,
-        FactorisedCore(config),
+        FactorisedCore(config, population.behavior_channels),
         GaussianReadout(population, config.channels[-1]),
         config.normalisation,
         receptive_field=1 + sum(kernel - 1 for kernel in config.temporal_kernels),

@@ -34,9 +34,11 @@ class Config:
 class LinearCore(nn.Module):
     """Factorised space-time filters with batch normalisation and nothing nonlinear."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, behavior_channels: int) -> None:
         super().__init__()
-        self.conv = FactorisedConv(3, config.channels, config.spatial_kernel, config.temporal_kernel, config.stride)
+        self.conv = FactorisedConv(
+            1 + behavior_channels, config.channels, config.spatial_kernel, config.temporal_kernel, config.stride
+        )
         if config.gabor_start:
             start_as_gabors(self.conv.spatial.weight[:, 0, 0])
         self.norm = nn.BatchNorm3d(config.channels)
@@ -50,7 +52,7 @@ def build(config: Config, population: Population) -> Encoder:
     """Linear core and Gaussian readout with shifter."""
     return Encoder(
         population,
-        LinearCore(config),
+        LinearCore(config, population.behavior_channels),
         GaussianReadout(population, config.channels),
         config.normalisation,
         receptive_field=config.temporal_kernel,

@@ -56,6 +56,11 @@ class Population:
         """Number of neurons of all mice together."""
         return self.offsets[-1]
 
+    @property
+    def behavior_channels(self) -> int:
+        """Number of behaviour channels, the same for all mice."""
+        return len(self.mice[0].statistics.behavior_std)
+
     def index(self, mouse: str) -> int:
         """Place of a mouse in the order."""
         return [spec.name for spec in self.mice].index(mouse)

@@ -86,8 +86,8 @@ def split_videos(videos: Mapping[str, Iterable[str]]) -> dict[str, int]:
             own[fold] += 1
             sizes[fold] += 1
         if (own > 0).sum() < 2:
-            what = "has only one video that weights can be chosen and judged on"
-            raise DataError(what, mouse, "ensembles need two or more oracle videos a mouse")
+            what = "has oracle videos in one group only, so that none is left to choose weights on"
+            raise DataError(what, mouse, "give it two or more oracle videos, or leave it out")
     return folds
 
 

@@ -5,8 +5,8 @@ all methods, all who may share weights, and the report are made of these (`compa
 
 Memory of the driver: the statistics, (members + 1)(members + 2)/2 float64 a neuron and group of videos, and about three
 times their sum over groups while weights are fitted. Ten mice × 8,000 neurons × six groups: 0.25 GB of statistics and
-1.0 GB at the peak for 10 members, 2.2 GB and 3.7 GB for 32. An actor holds the predictions of one trial, and the
-statistics of one mouse and group.
+1.0 GB at the peak for 10 members; for 32, 2.2 GB and 3.7 GB while the methods are compared (the growth curve of 32 was
+not measured). An actor holds the predictions of one trial, and the statistics of one mouse and group.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class Judge:
         """Responses and prediction of the frames that count, (neurons, frames), as they are compared."""
         responses = self.recording.responses(mouse, trial)
         counts = self.window.slice(responses.shape[1])
-        whole = np.zeros(responses.shape, np.float32)
+        whole = np.zeros(responses.shape)
         whole[:, counts] = prediction
         responses, whole = self.recording.comparable(mouse, responses, whole)
         return responses[:, counts], whole[:, counts]

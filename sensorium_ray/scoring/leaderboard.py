@@ -33,6 +33,8 @@ from .entries import FORMAT, Receipt, Record, Settings, Standing, checked_name, 
 from .evaluation import Judge, scores_of
 
 _LONGEST_NOTE = 500
+_MOST = 9999
+"""Submissions of a team, whose folders have four digits."""
 
 Clock = Callable[[], datetime]
 
@@ -84,12 +86,13 @@ class Leaderboard:
         Raises
         ------
         DataError : `folder` exists; or a test tier's responses are known to neither store nor truth.
-        ConfigError : a limit is below 1.
+        ConfigError : a limit is below 1, or above 9999.
         """
         folder = Path(folder)
         require_new(folder)
-        if min(limit_per_day, limit_total) < 1:
-            raise ConfigError("a limit is below 1", "leaderboard", "let a team submit at least once")
+        if not (limit_per_day >= 1 and 1 <= limit_total <= _MOST):
+            what = f"limits of {limit_per_day} a day and {limit_total} in all"
+            raise ConfigError(what, "leaderboard", f"let a team submit once at least, and {_MOST} times at most")
         judge = Judge.open(store, truth, window, normalisation)
         judge.require_responses()
         settings = Settings(

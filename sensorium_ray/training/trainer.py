@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..benchmark import DEFAULT_WINDOW
+from ..data.loading import Batch, Draw, draw_windows, prefetch
 from ..data.store import FrameStore
-from ..data.windows import predict_clip, sample_windows
+from ..data.windows import predict_clip
 from ..errors import ConfigError, DataError
 from ..metrics.statistics import CoMoments
 from ..models import find
@@ -101,18 +102,23 @@ class Trainer:
         rng = np.random.default_rng((self._settings.seed, number))
         torch.manual_seed(int(rng.integers(2**62)))
         self._encoder.train()
-        losses = []
-        for step in range(self._settings.steps):
-            mouse = self._store.mice[step % len(self._store.mice)]
-            losses.append(self._step(mouse, number * self._settings.steps + step, rng))
+        steps, mice = self._settings.steps, self._store.mice
+        turns = [mice[step % len(mice)] for step in range(steps)]
+        with closing(prefetch(self._draw(mouse, rng) for mouse in turns)) as batches:
+            losses = [
+                self._step(mouse, number * steps + step, batch)
+                for step, (mouse, batch) in enumerate(zip(turns, batches, strict=True))
+            ]
         epoch = Epoch(number + 1, float(np.mean(losses)), self.oracle_correlation())
         self.epochs.append(epoch)
         return epoch
 
-    def _step(self, mouse: str, step: int, rng: np.random.Generator) -> float:
-        encoder, settings = self._encoder, self._settings
+    def _draw(self, mouse: str, rng: np.random.Generator) -> Draw:
         frames, stride = self._window(mouse)
-        batch = sample_windows(self._store[mouse], self._trials[mouse], settings.batch, frames, stride, rng)
+        return draw_windows(self._store[mouse], self._trials[mouse], self._settings.batch, frames, stride, rng)
+
+    def _step(self, mouse: str, step: int, batch: Batch) -> float:
+        encoder, settings = self._encoder, self._settings
         neurons = torch.tensor(self._population.neuron_range(mouse), device=self._device)
         mice = torch.full((settings.batch,), self._population.index(mouse), device=self._device)
         video, behavior, pupil, responses = (
@@ -160,21 +166,21 @@ class Trainer:
                 ours[name].copy_(value)
 
     def oracle_correlation(self) -> float:
-        """Single-trial correlation on the oracle tier: frames 50..299, mean over neurons of all mice."""
+        """Single-trial correlation on the oracle tier: frames that count, mean over neurons of all mice."""
         self._average.eval()
         return float(np.mean(np.concatenate([self._mouse_correlation(mouse) for mouse in self._store.mice])))
 
     def _mouse_correlation(self, mouse: str) -> np.ndarray:
-        data, total = self._store[mouse], None
+        data, rules, total = self._store[mouse], self._store.benchmark, None
         run = torch_run(self._average, self._population, mouse)
-        for trial in data.select("oracle"):
-            counted = DEFAULT_WINDOW.slice(trial.frames)
+        for trial in data.select(rules.oracle):
+            counted = rules.window.slice(trial.frames)
             predicted = predict_clip(run, data.clip(trial.trial), self._average.receptive_field, self._average.window)
             signals = np.stack([data.responses(trial.trial)[:, counted], predicted[:, counted]])
             moments = CoMoments.of(signals)
             total = moments if total is None else total.merge(moments)
         if total is None:
-            raise DataError("has no trial of the oracle tier", mouse, "ingest the whole mouse folder")
+            raise DataError(f"has no trial of tier '{rules.oracle}'", mouse, "ingest the whole mouse folder")
         return total.correlation(0, 1)
 
     def checkpoint(self) -> Checkpoint:

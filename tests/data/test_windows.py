@@ -1,14 +1,12 @@
-"""Windows: a clip cut into them and put together again, and training windows that read only their frames."""
+"""Windows: a clip cut into them and put together again."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import World
 
 from sensorium_ray.data.clip import Clip
-from sensorium_ray.data.store import FrameStore
-from sensorium_ray.data.windows import WindowSpec, predict_clip, sample_windows
+from sensorium_ray.data.windows import WindowSpec, predict_clip
 from sensorium_ray.errors import ConfigError
 
 
@@ -52,33 +50,6 @@ def test_chunks_of_a_long_clip_are_exact(frames: int) -> None:
     answer = predict_clip(trailing_sum, clip, past + 1, None)
     expected = trailing_sum(clip.video[None])[0]
     np.testing.assert_allclose(answer, expected)
-
-
-def test_training_windows_are_frames_of_one_trial(world: World) -> None:
-    store = FrameStore.open(world.store)
-    mouse = store[store.mice[0]]
-    trials = mouse.select("train")
-    batch = sample_windows(mouse, trials, 5, 8, 2, np.random.default_rng(0))
-    assert batch.video.shape == (5, 8, 36, 64)
-    assert batch.responses.shape == (5, mouse.neurons, 8)
-    for video, responses in zip(batch.video, batch.responses, strict=True):
-        places = [
-            (trial.trial, start)
-            for trial in trials
-            for start in range(trial.frames - 14)
-            if np.array_equal(mouse.rows(trial.trial)["video"][start : start + 15 : 2], video)
-        ]
-        assert places
-        assert any(
-            np.array_equal(mouse.responses(trial)[:, start : start + 15 : 2], responses) for trial, start in places
-        )
-
-
-def test_a_window_longer_than_every_trial_is_refused(world: World) -> None:
-    store = FrameStore.open(world.store)
-    mouse = store[store.mice[0]]
-    with pytest.raises(ConfigError, match=r"no trial of .* has the 500 frames"):
-        sample_windows(mouse, mouse.select("train"), 1, 500, 1, np.random.default_rng(0))
 
 
 def test_an_impossible_window_is_refused() -> None:

@@ -81,7 +81,7 @@ def test_mice_that_saw_other_movies_fill_all_folds_too() -> None:
 
 
 def test_one_oracle_video_is_not_enough() -> None:
-    with pytest.raises(DataError, match="mouse1: has only one video"):
+    with pytest.raises(DataError, match="mouse1: has oracle videos in one group only"):
         split_videos({"mouse0": ["v0", "v1"], "mouse1": ["v0", "v0"]})
 
 

@@ -168,7 +168,7 @@ def test_one_oracle_video_is_refused_before_any_work(
 ) -> None:
     monkeypatch.setattr(oracle, "run_actors", lambda *_: pytest.fail("work was begun"))
     data = FrameStore.open(tiny.store)
-    with pytest.raises(DataError, match="mouse-a: has only one video"):
+    with pytest.raises(DataError, match="mouse-a: has oracle videos in one group only"):
         oracle.oracle_folds(data, [tiny.good, tiny.bad], "final_test_main", WINDOW)
 
 

@@ -238,8 +238,9 @@ def test_a_leaderboard_is_founded_once_and_on_responses_that_are_known(
     with pytest.raises(DataError, match="are withheld"):
         Leaderboard.create(tmp_path / "other", tiny.store, window=WINDOW)
     assert not (tmp_path / "other").exists()
-    with pytest.raises(ConfigError, match="a limit is below 1"):
-        Leaderboard.create(tmp_path / "other", tiny.store, tiny.truth, window=WINDOW, limit_per_day=0)
+    for limits in ({"limit_per_day": 0}, {"limit_total": 0}, {"limit_total": 10_000}):
+        with pytest.raises(ConfigError, match="let a team submit once at least, and 9999 times at most"):
+            Leaderboard.create(tmp_path / "other", tiny.store, tiny.truth, window=WINDOW, **limits)
     with pytest.raises(DataError, match="file is missing; found one with"):
         Leaderboard.open(tmp_path / "nowhere")
     assert Leaderboard.open(tmp_path / "board").settings == board.settings

@@ -1,5 +1,6 @@
 """Training: it learns, it repeats itself, and it goes on as if it had never stopped."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,12 @@ import torch
 from small import SMALL
 from world import World
 
+from sensorium_ray.bundle.export import export
+from sensorium_ray.bundle.predictor import load_predictor
+from sensorium_ray.data.ingest import ingest
+from sensorium_ray.data.loading import sample_windows
+from sensorium_ray.data.simulate import SCALES_2022, simulate
 from sensorium_ray.data.store import FrameStore
-from sensorium_ray.data.windows import sample_windows
 from sensorium_ray.errors import BundleError, ConfigError, DataError
 from sensorium_ray.training.checkpoint import Checkpoint
 from sensorium_ray.training.losses import poisson_loss
@@ -89,3 +94,43 @@ def test_the_poisson_loss_is_least_where_the_prediction_is_the_mean() -> None:
     guesses = torch.linspace(0.1, 3, 200)
     losses = torch.stack([poisson_loss(guess.expand(4), recorded) for guess in guesses])
     assert guesses[losses.argmin()].item() == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
+    """A frame store of 2022: trials of one frame, three behaviour channels, tier 'validation'."""
+    folder = tmp_path_factory.mktemp("images")
+    small = replace(SCALES_2022["tiny"], neurons=(7, 5), train=10, validation=6, tested=1, calibration=1)
+    simulate(folder / "mice", small, seed=0)
+    ingest(folder / "mice", folder / "store")
+    return folder / "store"
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_a_model_of_still_images_is_trained_scored_and_exported(images: Path, name: str, tmp_path: Path) -> None:
+    store = FrameStore.open(images)
+    trainer = Trainer(store, name, SMALL[name], TrainSettings(epochs=1, steps=4, batch=4))
+    epoch = trainer.run_epoch()
+    assert np.isfinite([epoch.loss, epoch.oracle_correlation]).all()
+    trainer.checkpoint().write(tmp_path / "checkpoint")
+    manifest = export(tmp_path / "checkpoint", tmp_path / "bundle")
+    assert manifest.behavior_channels == 3
+    mouse = store[store.mice[1]]
+    answer = load_predictor(tmp_path / "bundle").predict(mouse.clip(mouse.trials[0].trial), mouse.name)
+    assert answer.shape == (5, 1)
+
+
+def test_an_epoch_reads_the_windows_that_its_seed_draws(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they are read: in turn over the mice, from the epoch's own random numbers."""
+    trainer, store, used = _trainer(world), FrameStore.open(world.store), []
+    monkeypatch.setattr(trainer, "_step", lambda mouse, step, batch: used.append((mouse, step, batch)) or 0.0)
+    trainer.run_epoch()
+    rng = np.random.default_rng((0, 0))
+    rng.integers(2**62)
+    assert [step for _, step, _ in used] == list(range(6))
+    for (name, _, batch), expected in zip(used, store.mice * 3, strict=True):
+        assert name == expected
+        mouse = store[name]
+        frames = batch.video.shape[1]
+        again = sample_windows(mouse, mouse.select("train"), 4, frames, 1, rng)
+        np.testing.assert_array_equal(batch.responses, again.responses)

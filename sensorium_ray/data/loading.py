@@ -1,0 +1,143 @@
+"""Training windows: drawn from trials, read without the frames between them, ahead of the training."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ..errors import ConfigError
+from .store import MouseData, TrialInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Training windows of one mouse.
+
+    video (batch, frames, height, width), behavior (batch, channels, frames), pupil_center (batch, 2, frames),
+    responses (batch, neurons, frames); all float32.
+    """
+
+    video: np.ndarray
+    behavior: np.ndarray
+    pupil_center: np.ndarray
+    responses: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A batch before it is read.
+
+    Parameters
+    ----------
+    mouse : whose windows they are.
+    places : trial and first frame of each window.
+    frames, stride : of a window, and from one of its frames to the next.
+    """
+
+    mouse: MouseData
+    places: list[tuple[TrialInfo, int]]
+    frames: int
+    stride: int
+
+    def read(self) -> Batch:
+        """Read the windows' own frames.
+
+        Raises
+        ------
+        DataError : a trial's file is missing or damaged.
+        """
+        mouse, size, frames = self.mouse, len(self.places), self.frames
+        batch = Batch(
+            video=np.empty((size, frames, *mouse.frame_shape), np.float32),
+            behavior=np.empty((size, mouse.behavior_channels, frames), np.float32),
+            pupil_center=np.empty((size, 2, frames), np.float32),
+            responses=np.empty((size, mouse.neurons, frames), np.float32),
+        )
+        for place, (trial, start) in enumerate(self.places):
+            # The one frame of a still image fills all the window.
+            rows = mouse.window(trial.trial, start, min(frames, trial.frames), self.stride)
+            batch.video[place] = _as_float32(rows["video"])
+            batch.behavior[place] = rows["behavior"].T
+            batch.pupil_center[place] = rows["pupil_center"].T
+            batch.responses[place] = _as_float32(rows["responses"]).T
+        return batch
+
+
+def draw_windows(
+    mouse: MouseData,
+    trials: Sequence[TrialInfo],
+    size: int,
+    frames: int,
+    stride: int,
+    rng: np.random.Generator,
+) -> Draw:
+    """Draw `size` windows at random trials and moments; a still image is held for a whole window.
+
+    Raises
+    ------
+    ConfigError : no trial is as long as a window.
+    """
+    reach = (frames - 1) * stride + 1
+    long_enough = [trial for trial in trials if trial.frames >= reach or trial.frames == 1]
+    if not long_enough:
+        raise ConfigError(
+            f"no trial of {mouse.name} has the {reach} frames of a training window", "window", "shorten it"
+        )
+    places = []
+    for pick in rng.integers(len(long_enough), size=size):
+        trial = long_enough[pick]
+        places.append((trial, int(rng.integers(max(1, trial.frames - reach + 1)))))
+    return Draw(mouse, places, frames, stride)
+
+
+def sample_windows(
+    mouse: MouseData,
+    trials: Sequence[TrialInfo],
+    size: int,
+    frames: int,
+    stride: int,
+    rng: np.random.Generator,
+) -> Batch:
+    """Draw and read `size` windows, as `draw_windows` and `Draw.read` do.
+
+    Raises
+    ------
+    ConfigError : no trial is as long as a window.
+    DataError : a trial's file is missing or damaged.
+    """
+    return draw_windows(mouse, trials, size, frames, stride, rng).read()
+
+
+def prefetch(draws: Iterable[Draw], readers: int = 2) -> Iterator[Batch]:
+    """Batches in the order of `draws`, read by threads while their user is busy with the ones before.
+
+    As many batches as there are readers are ahead of the one in use. What a reader raises comes out where its batch
+    would have. Closing the iterator, as `contextlib.closing` does, waits for the readers.
+    """
+    with ThreadPoolExecutor(readers, thread_name_prefix="prefetch") as pool:
+        ahead: deque[Future[Batch]] = deque()
+        try:
+            for draw in draws:
+                ahead.append(pool.submit(draw.read))
+                if len(ahead) > readers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _as_float32(values: np.ndarray) -> np.ndarray:
+    """Exact, and for float16 through a table, which is three times as fast as numpy's conversion."""
+    return values if values.dtype == np.float32 else np.take(_halves(), values.view(np.uint16))
+
+
+@cache
+def _halves() -> np.ndarray:
+    """(65536,) float32: every float16 there is."""
+    return np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)

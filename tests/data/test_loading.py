@@ -1,0 +1,223 @@
+"""Loading: training windows are their own frames, drawn the same for ever, and read in order by any number of threads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_mouse import FRAMES, MOUSE, NEURONS, write_mouse
+from fake_mouse2022 import MOUSE_2022, write_mouse_2022
+
+from sensorium_ray.data.ingest import ingest
+from sensorium_ray.data.loading import Batch, Draw, draw_windows, prefetch, sample_windows
+from sensorium_ray.data.store import FrameStore, MouseData, trial_file
+from sensorium_ray.errors import ConfigError, DataError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
+    """Stores of one mouse: 'exact', 'half' and 'images'."""
+    folder = tmp_path_factory.mktemp("loading")
+    write_mouse(folder / "videos")
+    write_mouse_2022(folder / "still")
+    ingest(folder / "videos", folder / "exact")
+    ingest(folder / "videos", folder / "half", dtype="float16")
+    ingest(folder / "still", folder / "images")
+    return folder
+
+
+@pytest.fixture
+def mouse(folder: Path) -> MouseData:
+    return FrameStore.open(folder / "exact")[MOUSE]
+
+
+def _draws(mouse: MouseData, count: int) -> list[Draw]:
+    rng = np.random.default_rng(0)
+    return [draw_windows(mouse, mouse.select("train"), 3, 4, 2, rng) for _ in range(count)]
+
+
+def _equal(ours: Batch, theirs: Batch) -> bool:
+    return all(np.array_equal(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(Batch))
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("frames", [1, 5])
+def test_a_window_is_the_slice_of_the_trial(mouse: MouseData, frames: int, stride: int) -> None:
+    rows, reach = mouse.rows(0), (frames - 1) * stride + 1
+    for start in (0, 3, FRAMES - reach):
+        window = mouse.window(0, start, frames, stride)
+        np.testing.assert_array_equal(window, rows[start : start + reach : stride])
+
+
+def test_a_window_reads_its_own_frames_and_no_others(mouse: MouseData, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def counted(file: int, buffers: list[np.ndarray], place: int) -> int:
+        read.append((place, sum(buffer.nbytes for buffer in buffers)))
+        return preadv(file, buffers, place)
+
+    preadv = os.preadv
+    monkeypatch.setattr(os, "preadv", counted)
+    mouse.window(0, 2, 3, 2)
+    size, first = mouse.row_dtype.itemsize, mouse.rows(0).offset
+    assert read == [(first + frame * size, size) for frame in (2, 4, 6)]
+
+
+@pytest.mark.parametrize("window", [(-1, 4, 1), (0, FRAMES + 1, 1), (FRAMES - 4, 3, 2), (0, 0, 1), (0, 2, 0)])
+def test_frames_that_a_trial_does_not_have_are_refused(mouse: MouseData, window: tuple[int, int, int]) -> None:
+    with pytest.raises(DataError, match=rf"{MOUSE}/0: has no frames .*; it has {FRAMES}"):
+        mouse.window(0, *window)
+
+
+@pytest.mark.parametrize("spoil", [lambda whole: whole[:-7], lambda whole: b"", lambda whole: whole[:60]])
+def test_a_damaged_trial_is_an_error_that_says_how_to_mend_it(
+    folder: Path, tmp_path: Path, spoil: Callable[[bytes], bytes]
+) -> None:
+    shutil.copytree(folder / "exact", tmp_path / "store")
+    mouse = FrameStore.open(tmp_path / "store")[MOUSE]
+    path = trial_file(mouse.path, 4)
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(DataError, match=r"4\.npy: is damaged.*run `sensorium ingest` again"):
+        mouse.window(4, FRAMES - 1, 1)
+    path.unlink()
+    with pytest.raises(DataError, match=r"4\.npy: file is missing"):
+        mouse.window(4, 0, 1)
+
+
+def test_no_file_stays_open(mouse: MouseData) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for info in mouse.trials:
+        mouse.window(info.trial, 0, 3)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_training_windows_are_frames_of_one_trial(mouse: MouseData) -> None:
+    draw = draw_windows(mouse, mouse.select("train"), 5, 4, 2, np.random.default_rng(0))
+    batch = draw.read()
+    assert batch.video.shape == (5, 4, *mouse.frame_shape)
+    assert batch.behavior.shape == batch.pupil_center.shape == (5, 2, 4)
+    assert batch.responses.shape == (5, NEURONS, 4)
+    for place, (trial, start) in enumerate(draw.places):
+        rows = mouse.rows(trial.trial)[start : start + 7 : 2]
+        np.testing.assert_array_equal(batch.video[place], rows["video"])
+        np.testing.assert_array_equal(batch.behavior[place], rows["behavior"].T)
+        np.testing.assert_array_equal(batch.pupil_center[place], rows["pupil_center"].T)
+        np.testing.assert_array_equal(batch.responses[place], rows["responses"].T)
+
+
+def test_the_draws_of_a_seed_never_change(mouse: MouseData) -> None:
+    """A training that goes on from a checkpoint of an earlier version sees the windows that it would have seen."""
+    draw = draw_windows(mouse, mouse.select("train"), 6, 4, 2, np.random.default_rng(7))
+    assert [(trial.trial, start) for trial, start in draw.places] == [(5, 11), (3, 2), (4, 0), (5, 4), (3, 3), (4, 12)]
+
+
+def test_every_moment_of_every_trial_is_drawn(mouse: MouseData) -> None:
+    draw = draw_windows(mouse, mouse.select("train"), 2000, 8, 2, np.random.default_rng(0))
+    starts = {(trial.trial, start) for trial, start in draw.places}
+    assert starts == {(trial.trial, start) for trial in mouse.select("train") for start in range(trial.frames - 14)}
+
+
+def test_a_window_longer_than_every_trial_is_refused(mouse: MouseData) -> None:
+    with pytest.raises(ConfigError, match=r"no trial of .* has the 500 frames"):
+        sample_windows(mouse, mouse.select("train"), 1, 500, 1, np.random.default_rng(0))
+
+
+def test_windows_of_a_float16_store_are_float32_of_the_rounded_values(folder: Path, mouse: MouseData) -> None:
+    half = FrameStore.open(folder / "half")[MOUSE]
+    exact, rounded = (
+        sample_windows(each, each.select("train"), 5, 4, 2, np.random.default_rng(0)) for each in (mouse, half)
+    )
+    for field in fields(Batch):
+        ours, theirs = getattr(rounded, field.name), getattr(exact, field.name)
+        assert ours.dtype == np.float32
+        kept = theirs if field.name in ("behavior", "pupil_center") else theirs.astype(np.float16).astype(np.float32)
+        np.testing.assert_array_equal(ours, kept)
+
+
+def test_a_still_image_is_held_for_a_window(folder: Path) -> None:
+    mouse = FrameStore.open(folder / "images")[MOUSE_2022]
+    draw = draw_windows(mouse, mouse.select("train"), 3, 4, 2, np.random.default_rng(0))
+    batch = draw.read()
+    assert batch.video.shape == (3, 4, *mouse.frame_shape)
+    assert batch.behavior.shape == (3, 3, 4)
+    for place, (trial, start) in enumerate(draw.places):
+        assert start == 0
+        (row,) = mouse.rows(trial.trial)
+        for frame in range(4):
+            np.testing.assert_array_equal(batch.video[place, frame], row["video"])
+            np.testing.assert_array_equal(batch.responses[place, :, frame], row["responses"])
+
+
+@pytest.mark.parametrize("readers", [1, 2, 5])
+def test_any_number_of_readers_gives_the_same_batches_in_order(mouse: MouseData, readers: int) -> None:
+    draws = _draws(mouse, 12)
+    with closing(prefetch(draws, readers)) as batches:
+        found = list(batches)
+    assert len(found) == 12
+    assert all(_equal(ours, draw.read()) for ours, draw in zip(found, draws, strict=True))
+
+
+class _Slow(Draw):
+    """Takes its time, the earlier ones more of it."""
+
+    def read(self) -> Batch:
+        time.sleep(0.03 if self.places[0][1] % 2 else 0.0)
+        return super().read()
+
+
+def test_the_order_is_that_of_the_draws_not_of_the_readers(mouse: MouseData) -> None:
+    draws = [_Slow(draw.mouse, draw.places, draw.frames, draw.stride) for draw in _draws(mouse, 12)]
+    found = list(prefetch(draws, 4))
+    assert all(_equal(ours, Draw.read(draw)) for ours, draw in zip(found, draws, strict=True))
+
+
+def test_reading_keeps_only_a_few_batches_ahead(mouse: MouseData) -> None:
+    drawn = 0
+
+    def counted() -> Iterator[Draw]:
+        nonlocal drawn
+        for draw in _draws(mouse, 20):
+            drawn += 1
+            yield draw
+
+    with closing(prefetch(counted(), 2)) as batches:
+        for used in range(1, 6):
+            next(batches)
+            assert drawn == used + 2
+
+
+def test_what_a_reader_raises_comes_out_in_its_turn(mouse: MouseData) -> None:
+    draws = _draws(mouse, 6)
+    trial, _ = draws[3].places[0]
+    draws[3] = Draw(mouse, [(trial, FRAMES)], 4, 2)
+    batches = prefetch(draws, 2)
+    for draw in draws[:3]:
+        assert _equal(next(batches), draw.read())
+    with pytest.raises(DataError, match="has no frames"):
+        next(batches)
+    assert _readers() == []
+
+
+def test_what_drawing_raises_comes_out(mouse: MouseData) -> None:
+    draws = (draw_windows(mouse, [], 1, 4, 1, np.random.default_rng(0)) for _ in range(3))
+    with pytest.raises(ConfigError, match="no trial"):
+        next(prefetch(draws))
+
+
+def test_a_loader_that_is_left_early_leaves_no_thread(mouse: MouseData) -> None:
+    with closing(prefetch(_draws(mouse, 50), 3)) as batches:
+        next(batches)
+        assert _readers()
+    assert _readers() == []
+
+
+def _readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
