@@ -39,11 +39,11 @@ import pyarrow.parquet as pq
 
 from sensorium_ray.benchmark import SENSORIUM_2023
 from sensorium_ray.data.store import FrameStore, TrialInfo
-from sensorium_ray.scoring.checking import Check, check_submission
-from sensorium_ray.scoring.evaluation import Judge
-from sensorium_ray.scoring.file_check import FileSummary
 from sensorium_ray.scoring.recording import Recording
-from sensorium_ray.scoring.submission import FILES, SubmissionWriter
+from sensorium_ray.submissions.checking import Check, check_submission
+from sensorium_ray.submissions.evaluation import Judge
+from sensorium_ray.submissions.file_check import FileSummary
+from sensorium_ray.submissions.files import FILES, SubmissionWriter
 
 TIER = "live_test_main"
 NAME, ONE_GROUP = FILES[TIER], "predictions_as_of_pandas.parquet.brotli"

@@ -19,7 +19,7 @@ import numpy as np
 
 from sensorium_ray import storage
 from sensorium_ray.data.store import FrameStore
-from sensorium_ray.scoring.submission import read_prediction
+from sensorium_ray.submissions.files import read_prediction
 
 ARCHITECTURES = ("dwiseneuro", "factorised3d", "linear_nonlinear")
 SENSORIUM = str(Path(sys.executable).with_name("sensorium"))

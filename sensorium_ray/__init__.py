@@ -23,33 +23,33 @@ if TYPE_CHECKING:
     from .data.ingest import ingest
     from .data.simulate import simulate
     from .data.store import FrameStore, open_store
+    from .ensembling.learning import learn_ensemble
     from .errors import SensoriumError
-    from .scoring.checking import check_submission
-    from .scoring.ensembling import learn_ensemble
-    from .scoring.evaluation import evaluate
     from .scoring.job import score
-    from .scoring.leaderboard import Leaderboard
-    from .scoring.submitting import write_submission as submit
     from .search.sweep import sweep
     from .serving.client import Client
+    from .submissions.checking import check_submission
+    from .submissions.evaluation import evaluate
+    from .submissions.leaderboard import Leaderboard
+    from .submissions.submitting import write_submission as submit
 
 _HOMES = {
     "Client": ".serving.client",
     "Clip": ".data.clip",
     "FrameStore": ".data.store",
-    "Leaderboard": ".scoring.leaderboard",
+    "Leaderboard": ".submissions.leaderboard",
     "SensoriumError": ".errors",
-    "check_submission": ".scoring.checking",
+    "check_submission": ".submissions.checking",
     "download": ".data.download",
-    "evaluate": ".scoring.evaluation",
+    "evaluate": ".submissions.evaluation",
     "export": ".bundle.export",
     "ingest": ".data.ingest",
-    "learn_ensemble": ".scoring.ensembling",
+    "learn_ensemble": ".ensembling.learning",
     "load": ".bundle.predictor:load_predictor",
     "open_store": ".data.store",
     "score": ".scoring.job",
     "simulate": ".data.simulate",
-    "submit": ".scoring.submitting:write_submission",
+    "submit": ".submissions.submitting:write_submission",
     "sweep": ".search.sweep",
 }
 """Module of every public name, and what it is called there where that is another name."""

@@ -6,6 +6,7 @@ Sources: Willeke et al. 2022 (arXiv 2206.08666); Turishcheva et al. 2023 (arXiv 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,6 +98,24 @@ class Benchmark:
         if (track, stage) not in self.test_tiers:
             raise ConfigError(f"{self.name} has no track '{track}'", "--track", f"it has {', '.join(self.tracks)}")
         return self.test_tiers[track, stage]
+
+    def sections(
+        self, mice: Sequence[str], tracks: Sequence[str] | None = None, stages: Sequence[Stage] = STAGES
+    ) -> list[tuple[str, str]]:
+        """Tiers and mice that tracks are scored on; of 2022 each track has its own mouse.
+
+        Parameters
+        ----------
+        mice : there are.
+        tracks : None: all.
+
+        Raises
+        ------
+        ConfigError : the benchmark has no such track.
+        """
+        places = [(track, stage) for track in tracks or self.tracks for stage in stages]
+        sections = [(mouse, self.tier_of(*place), place) for place in places for mouse in mice]
+        return [(tier, mouse) for mouse, tier, place in sections if self.track_and_stage_of(mouse, tier) == place]
 
     def track_and_stage_of(self, mouse: str, tier: str) -> tuple[str, str]:
         """Inverse of `tier_of`; a tier that is no test is its own track, in stage 'dev'."""

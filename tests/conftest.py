@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from tiny_store import Tiny, write_tiny
 from world import World
 
 # One thread a process: the simulator's own threads, and Ray's processes, share two cores.
@@ -64,3 +65,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> World:
     simulate(folder / "mice", SCALES["tiny"], seed=0)
     ingest(folder / "mice", folder / "store")
     return World(folder / "mice", folder / "store")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """A tiny store with its truth and bundles that answer at once; nobody writes into it."""
+    return write_tiny(tmp_path_factory.mktemp("tiny"))

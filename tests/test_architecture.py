@@ -23,6 +23,8 @@ ROOMS = (
     "training",
     "bundle",
     "scoring",
+    "ensembling",
+    "submissions",
     "search",
     "serving",
     "report",

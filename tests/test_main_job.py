@@ -13,14 +13,16 @@ from sensorium_ray.bundle.export import export
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.store import FrameStore
+from sensorium_ray.ensembling.learning import learn_ensemble
 from sensorium_ray.errors import ConfigError, DataError
 from sensorium_ray.report.page import write_report
-from sensorium_ray.scoring.ensembling import learn_ensemble
 from sensorium_ray.scoring.job import score
-from sensorium_ray.scoring.submission import check_submission, read_prediction, write_submission
 from sensorium_ray.scoring.table import CEILING, WHOLE, ScoreTable
 from sensorium_ray.search.sweep import METRIC, SweepSettings, sweep
 from sensorium_ray.storage import read_json, read_npz
+from sensorium_ray.submissions.checking import check_submission
+from sensorium_ray.submissions.files import read_prediction
+from sensorium_ray.submissions.submitting import write_submission
 from sensorium_ray.training.checkpoint import Checkpoint
 
 ARCHITECTURES = ("linear_nonlinear", "factorised3d")
@@ -48,7 +50,7 @@ def job(world: World, tmp_path_factory: pytest.TempPathFactory) -> Job:
     bundles = [*members, folder / "bundles" / "ensemble"]
     learn_ensemble(world.store, members, bundles[-1])
     score(bundles, world.store, folder / "scores", truth=world.mice / "truth")
-    submissions = write_submission(world.store, bundles[-1], folder / "submission")
+    submissions = write_submission(bundles[-1], world.store, folder / "submission")
     return Job(world, folder / "sweep", bundles, folder / "scores", list(submissions))
 
 
@@ -112,7 +114,7 @@ def test_withheld_tiers_cannot_be_scored_without_the_truth(job: Job, tmp_path: P
 
 def test_the_submissions_are_what_the_ensemble_predicts(job: Job) -> None:
     for path in job.submissions:
-        check_submission(path, job.world.store)
+        assert not check_submission(path, job.world.store).faults
     store = FrameStore.open(job.world.store)
     predictor = load_predictor(job.bundles[-1], threads=1)
     for mouse in store.mice:

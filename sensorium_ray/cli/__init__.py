@@ -9,11 +9,11 @@ from collections.abc import Callable
 import typer
 
 from ..errors import InputError, SensoriumError
-from . import data, download, ensemble, report, scoring, search, serving, simulate, submission
+from . import data, download, ensemble, leaderboard, report, scoring, search, serving, simulate, submission
 
 app = typer.Typer(
     name="sensorium",
-    help="The Sensorium benchmarks as a service: simulate, download, ingest, sweep, export, ensemble, score, submit, serve.",
+    help="The Sensorium benchmarks as a service: ingest, sweep, export, ensemble, score, submit, evaluate, serve.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,11 +32,13 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": report.report,
     "submit": submission.submit,
     "check-submission": submission.check_submission,
+    "evaluate": submission.evaluate,
     "serve": serving.serve,
     "predict": serving.predict,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(leaderboard.app, name="leaderboard")
 
 
 def main() -> None:

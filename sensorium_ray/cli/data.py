@@ -46,8 +46,7 @@ def ingest(
     print(f"{made.path}: mice {', '.join(made.mice)}; checksum {made.checksum}")
     for mouse, cost in rounding.items():
         if cost:
-            median, largest = cost["median_correlation_loss"], cost["largest_correlation_loss"]
-            print(f"{mouse}: float16 costs {median:.1e} of correlation in the median neuron, {largest:.1e} at most")
+            print(f"{mouse}: {_cost(dtype, cost)}")
 
 
 def verify(store: Store, as_json: Json = False) -> None:
@@ -67,20 +66,27 @@ def verify(store: Store, as_json: Json = False) -> None:
 
 
 def describe(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A frame store, or a folder of mice.")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A frame store (a folder or s3://…), a mouse, or a folder of mice.")
+    ],
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the mice as well.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a frame store or a folder of mice holds; of mice, every trial is read and so checked.
+    """Say what a frame store or published mice hold; of mice, every trial is read and so checked.
 
-    Example: sensorium describe store/
+    Example: sensorium describe store/ --plot store.png
     """
-    from ..data.describe import describe as run
+    from ..data.describe import survey
 
-    mice = run(path)
+    mice = survey(path)
     if as_json:
-        print(json.dumps([asdict(mouse) for mouse in mice]))
+        print(json.dumps([asdict(mouse.summary) for mouse in mice]))
     else:
-        _print_table(mice)
+        _print_table([mouse.summary for mouse in mice])
+    if plot is not None:
+        from ..report.describe_plot import write_plot
+
+        write_plot(mice, plot)
 
 
 def _print_table(mice: list[MouseSummary]) -> None:
@@ -94,10 +100,19 @@ def _print_table(mice: list[MouseSummary]) -> None:
         if mouse.response_mean is not None:
             line += f", median neuron's response {mouse.response_mean:.3g} ± {mouse.response_std:.3g}"
         console.print(line, highlight=False)
+        if mouse.rounding:
+            console.print(_cost(mouse.dtype, mouse.rounding), highlight=False)
+        if mouse.absent:
+            console.print(f"absent, read as zeros: {', '.join(mouse.absent)}", highlight=False)
         table = Table("tier", "trials", "frames", "videos", "repeats", box=None)
         for tier in mouse.tiers:
             table.add_row(tier.tier, str(tier.trials), _range(tier.frames), str(tier.videos), _range(tier.repeats))
         console.print(table)
+
+
+def _cost(dtype: str | None, rounding: dict[str, float]) -> str:
+    median, largest = rounding["median_correlation_loss"], rounding["largest_correlation_loss"]
+    return f"{dtype} costs {median:.1e} of correlation in the median neuron, {largest:.1e} at most"
 
 
 def _range(ends: tuple[int, int]) -> str:

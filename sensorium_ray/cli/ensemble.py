@@ -35,7 +35,7 @@ def ensemble(
     Example: sensorium ensemble store bundles/factorised3d bundles/dwiseneuro --out bundles/ensemble
     """
     from ..benchmark import EvalWindow
-    from ..scoring.ensembling import learn_ensemble
+    from ..ensembling.learning import learn_ensemble
 
     window = EvalWindow.parse(frames) if frames else None
     manifest = learn_ensemble(store, bundles, out, method=method, per=per, seed=seed, window=window, address=address)

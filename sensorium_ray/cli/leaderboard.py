@@ -38,7 +38,7 @@ def init(
     Example: sensorium leaderboard init board --store store --truth mice --per-day 1
     """
     from ..benchmark import EvalWindow
-    from ..scoring.leaderboard import Leaderboard
+    from ..submissions.leaderboard import Leaderboard
 
     Leaderboard.create(
         folder,
@@ -65,7 +65,7 @@ def submit(
 
     Example: sensorium leaderboard submit board submission/submission_main.zip --team mine
     """
-    from ..scoring.leaderboard import Leaderboard
+    from ..submissions.leaderboard import Leaderboard
 
     receipt = Leaderboard.open(folder).submit(file, team, note)
     if as_json:
@@ -92,7 +92,7 @@ def show(
 
     Example: sensorium leaderboard show board --stage final
     """
-    from ..scoring.leaderboard import Leaderboard
+    from ..submissions.leaderboard import Leaderboard
 
     board = Leaderboard.open(folder)
     standings = {track: board.standings(track, stage) for track in board.rules.tracks}
@@ -111,7 +111,7 @@ def open_final(folder: Annotated[Path, _FOLDER]) -> None:
 
     Example: sensorium leaderboard open board
     """
-    from ..scoring.leaderboard import Leaderboard
+    from ..submissions.leaderboard import Leaderboard
 
     typer.echo(f"final standings open since {Leaderboard.open(folder).open_final()}")
 
@@ -126,7 +126,7 @@ def publish(
     Example: sensorium leaderboard publish board --out index.html
     """
     from ..report.standings import write_standings
-    from ..scoring.leaderboard import Leaderboard
+    from ..submissions.leaderboard import Leaderboard
 
     write_standings(Leaderboard.open(folder), out)
     typer.echo(out)

@@ -12,7 +12,7 @@ import typer
 from .options import ADDRESS, FRAMES, TRACK
 
 if TYPE_CHECKING:
-    from ..scoring.evaluation import Scores
+    from ..submissions.evaluation import Scores
 
 SENT = "Zip, Parquet file, or csv (2022)."
 NORMALISATION = "raw, normalised, or normalised-targets as on the server of 2023."
@@ -32,7 +32,7 @@ def submit(
     Example: sensorium submit store bundles/ensemble --out submission
     """
     from ..benchmark import EvalWindow
-    from ..scoring.submitting import write_submission
+    from ..submissions.submitting import write_submission
 
     tracks = None if track == "both" else [track]
     window = None if frames is None else EvalWindow.parse(frames)
@@ -53,7 +53,7 @@ def check_submission(
     Example: sensorium check-submission submission/submission_main.zip --store store
     """
     from ..benchmark import EvalWindow
-    from ..scoring.checking import check_submission as run
+    from ..submissions.checking import check_submission as run
 
     found = run(file, store, None if frames is None else EvalWindow.parse(frames))
     if as_json:
@@ -78,8 +78,8 @@ def evaluate(
     Example: sensorium evaluate submission/submission_main.zip --store store --truth mice
     """
     from ..benchmark import EvalWindow
-    from ..scoring.evaluation import evaluate as run
-    from ..scoring.evaluation import scores_of
+    from ..submissions.evaluation import evaluate as run
+    from ..submissions.evaluation import scores_of
 
     window = None if frames is None else EvalWindow.parse(frames)
     table = run(file, store, truth=truth, window=window, normalisation=normalisation, out=out)

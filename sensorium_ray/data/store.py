@@ -162,6 +162,7 @@ class MouseData:
             raise DataError("lacks an entry or is damaged", str(path / "mouse.json"), reingest(path)) from error
         self.trials = read_trials(self._local("trials.csv"))
         self._by_index = {info.trial: info for info in self.trials}
+        self._by_id = {info.trial_id: info for info in self.trials if info.trial_id}
         self._first_rows: dict[int, int] = {}
         if mouse_checksum(self.unit_ids, self.trials) != checksum:
             raise DataError("trials.csv or neurons.npz was changed: the checksum does not fit", str(path), _AGAIN)
@@ -210,6 +211,15 @@ class MouseData:
         if index not in self._by_index:
             raise DataError(f"has no trial {index}", self.name, f"see {self.path / 'trials.csv'}")
         return self._by_index[index]
+
+    def trial_of_id(self, trial_id: str) -> TrialInfo | None:
+        """Trial with this published identifier, None where there is none; see `TrialInfo.trial_id`."""
+        return self._by_id.get(trial_id)
+
+    @property
+    def has_trial_ids(self) -> bool:
+        """Whether trials have published identifiers."""
+        return bool(self._by_id)
 
     def rows(self, trial: int) -> np.ndarray:
         """Frames of a trial as a read-only memory map: slicing it reads the sliced frames only.

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..benchmark import STAGES, Stage
 from ..metrics.definitions import RANKED_BY
-from ..scoring.entries import Standing
-from ..scoring.evaluation import Scores
-from ..scoring.leaderboard import Leaderboard
 from ..storage import StrPath, atomic_path
+from ..submissions.entries import Standing
+from ..submissions.evaluation import Scores
+from ..submissions.leaderboard import Leaderboard
 
 _STYLE = """
 :root { --ink: #1d2430; --soft: #5d6878; --line: #e4e8ee; --paper: #fff; --tint: #f6f8fb; --mark: #2b6cb0; }

@@ -1,1 +1,1 @@
-"""Metrics, the batch job, score tables and submission files."""
+"""The batch job that scores bundles on a frame store, and the table it makes."""

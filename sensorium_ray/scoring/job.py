@@ -122,8 +122,9 @@ def score(
         recording = Recording(data, None if truth is None else Truth.open(Path(truth)), normalisation)
         window = window or data.benchmark.window
         provenance = _provenance(recording, check_bundles(data, paths), window, seed)
-        tiers = [data.benchmark.tier_of(track, stage) for track in tracks or data.benchmark.tracks for stage in stages]
-        shards = plan(recording, [*dict.fromkeys(tiers), data.benchmark.oracle], window)
+        sections = data.benchmark.sections(data.mice, tracks, stages)
+        oracle = [(data.benchmark.oracle, mouse) for mouse in data.mice]
+        shards = plan(recording, [*sections, *oracle], window)
         settings = _settings(recording, paths, provenance, window, folder, keep)
         ledger = Ledger(storage.locate(settings.ledger))
         facts = asdict(provenance)

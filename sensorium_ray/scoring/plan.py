@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -47,21 +47,19 @@ class Shard:
         return sum(map(len, self.videos))
 
 
-def plan(recording: Recording, tiers: Sequence[str], window: EvalWindow) -> list[Shard]:
-    """Shards of all mice, in the order of `tiers`.
+def plan(recording: Recording, sections: Iterable[tuple[str, str]], window: EvalWindow) -> list[Shard]:
+    """Shards of the tiers and mice of `sections`, in their order.
 
     Raises
     ------
-    DataError : no mouse has a trial of these tiers, a trial is too short for the window, or the responses of a tier
-        are withheld.
+    DataError : there is no trial of them, a trial is too short for the window, or the responses of a tier are
+        withheld.
     """
+    sections = list(sections)
     traced: set[tuple[str, str]] = set()
-    shards: list[Shard] = []
-    for tier in tiers:
-        for mouse in recording.store.mice:
-            shards += _of_mouse(recording, mouse, tier, window, traced)
+    shards = [shard for tier, mouse in sections for shard in _of_mouse(recording, mouse, tier, window, traced)]
     if not shards:
-        what = f"has no trial of {', '.join(tiers)}"
+        what = f"has no trial of {', '.join(dict.fromkeys(tier for tier, _ in sections)) or 'this track'}"
         raise DataError(what, str(recording.store.path), "name another track or stage")
     return shards
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sensorium_ray.report.standings import write_standings
-from sensorium_ray.scoring.entries import team_key
-from sensorium_ray.scoring.leaderboard import Leaderboard
 from sensorium_ray.storage import write_json
+from sensorium_ray.submissions.entries import team_key
+from sensorium_ray.submissions.leaderboard import Leaderboard
 
 FINAL = 0.123456789
 """A score of the final stage that must not be on a page before it is opened."""

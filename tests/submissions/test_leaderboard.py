@@ -22,9 +22,9 @@ from tiny_store import Tiny
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError, DataError, SubmissionError
 from sensorium_ray.metrics.definitions import RANKED_BY
-from sensorium_ray.scoring.entries import Record, ranked
-from sensorium_ray.scoring.evaluation import evaluate
-from sensorium_ray.scoring.leaderboard import Leaderboard
+from sensorium_ray.submissions.entries import Record, ranked
+from sensorium_ray.submissions.evaluation import evaluate
+from sensorium_ray.submissions.leaderboard import Leaderboard
 
 
 class Clock:
@@ -283,8 +283,8 @@ def _try(folder: Path, file: Path) -> bool:
 _KILLED = """
     import os, signal, sys
     sys.path.insert(0, {tests!r})
-    from sensorium_ray.scoring import evaluation, leaderboard
-    from sensorium_ray.scoring.leaderboard import Leaderboard
+    from sensorium_ray.submissions import evaluation, leaderboard
+    from sensorium_ray.submissions.leaderboard import Leaderboard
 
     def die(*_, **__):
         os.kill(os.getpid(), signal.SIGKILL)

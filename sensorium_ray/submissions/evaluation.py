@@ -16,13 +16,13 @@ from ..data.store import FrameStore
 from ..data.truth import Truth
 from ..metrics.definitions import parts_of
 from ..metrics.trials import TrialStatistics, VideoGroup
+from ..scoring.plan import Shard, plan
+from ..scoring.recording import Recording
+from ..scoring.table import WHOLE, Cell, CellScores, Provenance, ScoreTable, score_cell
 from ..storage import StrPath, locate, require_new, sha256, write_json
 from .checking import Check, check_submission
-from .file_check import mouse_with
-from .plan import Shard, plan
-from .recording import Recording
-from .submission import open_submission
-from .table import WHOLE, Cell, CellScores, Provenance, ScoreTable, score_cell
+from .file_check import mouse_with, trial_of
+from .files import open_submission
 
 Scores = dict[str, dict[str, float | None]]
 """By metric: 'value', and 'low' and 'high' of its 95 % interval; None where unknown."""
@@ -121,13 +121,13 @@ class Judge:
 
     def require_responses(self) -> None:
         """Raise a DataError where the responses of a test tier are withheld."""
-        plan(self.recording, list(dict.fromkeys(self.store.benchmark.test_tiers.values())), self.window)
+        plan(self.recording, self.store.benchmark.sections(self.store.mice), self.window)
 
     def score(self, submission: StrPath, check: Check, name: str) -> ScoreTable:
         """Score a submission in which `check` found no fault."""
         tiers = [file.tier for file in check.files if file.tier is not None]
         mice = {mouse for file in check.files for mouse in file.trials}
-        shards = [shard for shard in plan(self.recording, tiers, self.window) if shard.mouse in mice]
+        shards = plan(self.recording, [(tier, mouse) for tier in tiers for mouse in sorted(mice)], self.window)
         metrics = self.store.benchmark.metrics
         sections = [
             _Section(list(of_section), self.store[mouse].neurons, metrics)
@@ -156,8 +156,10 @@ class Judge:
         """Mouse, trial and prediction (neurons, frames) float64 of every row."""
         with open_submission(submission) as files:
             for row in (row for file in files for row in file):
-                assert isinstance(row.trial, int), "the check found that out"
-                yield row.mouse or mouse_with(self.store, row.neuron_ids), row.trial, row.prediction()
+                mouse = row.mouse or mouse_with(self.store, row.neuron_ids)
+                trial = trial_of(self.store, mouse, row)
+                assert trial is not None, "the check found that out"
+                yield mouse, trial, row.prediction()
 
     def _comparable(self, mouse: str, trial: int, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Responses and prediction of the frames that count, (neurons, frames), as they are compared."""

@@ -8,10 +8,9 @@ server. Read as well: `neuron_ids` as list<uint32>, as the kit writes them, and 
 toy example of its README.
 
 2022: csv, one file a track and stage, each of one mouse, which it does not name: `trial_indices`, `image_ids`,
-and `prediction` and `neuron_ids`, both lists as Python prints them. The kit takes the first two from
-`meta/trials/trial_idx`, hashes in the competition's mice, and `frame_image_id`. A frame store keeps neither, so
-what is written and read here is N of N.npy, and the content id that the repeats of an image share: for the
-competition's own server, now closed, replace them.
+and `prediction` and `neuron_ids`, both lists as Python prints them. The first two are `meta/trials/trial_idx`, hashes
+in the competition's mice, and `frame_image_id`; of a mouse that lacks these files N of N.npy, and the content id
+that the repeats of an image share.
 """
 
 from __future__ import annotations
@@ -154,7 +153,7 @@ class CsvWriter:
     ) -> None:
         self._file.close()
 
-    def add(self, trial: int, image_id: str, prediction: np.ndarray, unit_ids: np.ndarray) -> None:
+    def add(self, trial: int | str, image_id: str, prediction: np.ndarray, unit_ids: np.ndarray) -> None:
         """Add one trial: prediction (neurons, 1), unit_ids (neurons,)."""
         values = prediction[:, 0].astype(np.float64).tolist()
         self._writer.writerow([trial, image_id, values, unit_ids.tolist()])

@@ -14,11 +14,11 @@ from sensorium_ray.data.store import FrameStore
 from sensorium_ray.data.truth import Truth
 from sensorium_ray.errors import ConfigError, DataError, SubmissionError
 from sensorium_ray.metrics.definitions import RANKED_BY
-from sensorium_ray.scoring.evaluation import evaluate
 from sensorium_ray.scoring.job import score
-from sensorium_ray.scoring.submission import FILES, SubmissionWriter, open_submission, read_prediction
-from sensorium_ray.scoring.submitting import write_submission
 from sensorium_ray.scoring.table import CEILING, WHOLE, ScoreTable
+from sensorium_ray.submissions.evaluation import evaluate
+from sensorium_ray.submissions.files import FILES, SubmissionWriter, open_submission, read_prediction
+from sensorium_ray.submissions.submitting import write_submission
 
 
 def numbers(row: dict[str, float | None]) -> list[float]:

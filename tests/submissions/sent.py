@@ -12,7 +12,7 @@ from tiny_store import Tiny
 from sensorium_ray.benchmark import EvalWindow
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.data.truth import Truth
-from sensorium_ray.scoring.submission import FILES, ZIPS, SubmissionWriter
+from sensorium_ray.submissions.files import FILES, ZIPS, SubmissionWriter
 
 WINDOW = EvalWindow(10, 50)
 

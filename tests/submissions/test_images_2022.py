@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +15,14 @@ from sensorium_ray.data.simulate import SCALES_2022, simulate
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.data.truth import Truth
 from sensorium_ray.errors import DataError
-from sensorium_ray.scoring import submitting
 from sensorium_ray.scoring.actors import Row
-from sensorium_ray.scoring.checking import check_submission
-from sensorium_ray.scoring.evaluation import evaluate
-from sensorium_ray.scoring.leaderboard import Leaderboard
-from sensorium_ray.scoring.submission import FILES
-from sensorium_ray.scoring.submitting import write_submission
 from sensorium_ray.scoring.table import WHOLE
+from sensorium_ray.submissions import submitting
+from sensorium_ray.submissions.checking import check_submission
+from sensorium_ray.submissions.evaluation import evaluate
+from sensorium_ray.submissions.files import FILES
+from sensorium_ray.submissions.leaderboard import Leaderboard
+from sensorium_ray.submissions.submitting import write_submission
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,18 @@ def test_every_csv_passes_the_check(world: World2022) -> None:
         assert not found.faults
         assert not found.warnings
         assert list(found.files[0].trials) == [path.parent.name]
+
+
+def test_convention_2022_trials_and_images_are_named_as_the_kit_names_them(world: World2022) -> None:
+    path = world.sent[0]
+    folder = world.mice / path.parent.name / "meta" / "trials"
+    names, images = np.load(folder / "trial_idx.npy"), np.load(folder / "frame_image_id.npy")
+    tiers = np.load(folder / "tiers.npy")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    of_tier = tiers == {name: tier for tier, name in FILES.items()}[path.name]
+    assert [row["trial_indices"] for row in rows] == list(names[of_tier].astype(str))
+    assert [row["image_ids"] for row in rows] == list(images[of_tier].astype(str))
 
 
 def test_the_true_rates_score_what_numpy_says(world: World2022) -> None:

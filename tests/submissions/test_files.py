@@ -13,8 +13,8 @@ from sensorium_ray.benchmark import EvalWindow
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError, DataError, SubmissionError
 from sensorium_ray.scoring.actors import PredictorSet
-from sensorium_ray.scoring.checking import check_submission
-from sensorium_ray.scoring.submission import (
+from sensorium_ray.submissions.checking import check_submission
+from sensorium_ray.submissions.files import (
     CSV_COLUMNS,
     FILES,
     SCHEMA,
@@ -24,7 +24,7 @@ from sensorium_ray.scoring.submission import (
     read_prediction,
     tier_by_name,
 )
-from sensorium_ray.scoring.submitting import write_submission
+from sensorium_ray.submissions.submitting import write_submission
 
 EXAMPLES = Path(__file__).parents[2] / ".." / "shared" / "data" / "submission_examples"
 WINDOW = EvalWindow(10, 50)
@@ -117,7 +117,7 @@ def test_a_deflated_zip_is_read_too(tiny: Tiny, submitted: Path, tmp_path: Path)
 
 
 def test_a_zip_that_would_fill_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sensorium_ray.scoring.submission._READ_BYTES", 1000)
+    monkeypatch.setattr("sensorium_ray.submissions.files._READ_BYTES", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(LIVE, bytes(1_000_000))
     with pytest.raises(SubmissionError, match="would inflate to 1000000 bytes; zip it without compression"):
@@ -125,7 +125,7 @@ def test_a_zip_that_would_fill_the_disk_is_refused(tmp_path: Path, monkeypatch: 
 
 
 def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sensorium_ray.scoring.submission._ROW_GROUP_BYTES", 100_000)
+    monkeypatch.setattr("sensorium_ray.submissions.files._ROW_GROUP_BYTES", 100_000)
     with SubmissionWriter(tmp_path / LIVE) as writer:
         for trial in range(6):
             writer.add("mouse", trial, np.full((30, 250), trial, np.float32), np.arange(30))

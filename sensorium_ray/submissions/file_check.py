@@ -15,8 +15,8 @@ from pyarrow import types
 from ..benchmark import SENSORIUM_2022, SENSORIUM_2023, EvalWindow, track_of
 from ..data.store import FrameStore
 from ..errors import SubmissionError
+from .files import CSV_COLUMNS, SCHEMA, CsvRows, ParquetRows, SubmissionRow, is_list_of, tier_by_name
 from .findings import Findings, some
-from .submission import CSV_COLUMNS, SCHEMA, CsvRows, ParquetRows, SubmissionRow, is_list_of, tier_by_name
 from .trial_check import Seen, TrialCheck, check_alone, check_order, check_repeats
 
 
@@ -133,13 +133,14 @@ class FileCheck:
             what = "the mouse or the trial is missing"
             self.findings.fault("unnamed", what, "name both in every row", row=row.number)
             return
-        if isinstance(row.trial, str):
-            what, mend = "trial_indices is no number", "write N of N.npy (not meta/trials/trial_idx)"
-            self.findings.fault("trial-name", what, mend, row=row.number, detail=f"'{row.trial}'")
-            return
         if not mouse and self._store is not None:
             what, mend = "no mouse of a track has these neuron_ids", "give those of meta/neurons/unit_ids.npy"
             self.findings.fault("unknown-mouse", what, mend, row=row.number)
+            return
+        trial = trial_of(self._store, mouse, row)
+        if trial is None:
+            what, mend = "trial_indices names no trial", "write N of N.npy (2022: meta/trials/trial_idx)"
+            self.findings.fault("trial-name", what, mend, row=row.number, detail=f"'{row.trial}'")
             return
         try:
             prediction = row.prediction()
@@ -148,8 +149,8 @@ class FileCheck:
             return
         prediction = self._check_neurons(mouse, row, prediction)
         if not np.isfinite(prediction).all():
-            self._report_not_finite(mouse, row.trial, row, prediction)
-        self._seen.append(Seen(row.number, mouse, row.trial, row.image_id, prediction.shape[1]))
+            self._report_not_finite(mouse, trial, row, prediction)
+        self._seen.append(Seen(row.number, mouse, trial, row.image_id, prediction.shape[1]))
 
     def _mouse_of(self, row: SubmissionRow) -> str | None:
         """The mouse that the row names; a csv names none: '' where its neurons do not tell it."""
@@ -197,6 +198,14 @@ def mouse_with(store: FrameStore, neuron_ids: np.ndarray) -> str:
     shared = {mouse: len(np.intersect1d(store[mouse].unit_ids, neuron_ids)) for mouse in mice}
     best = max(shared, key=lambda mouse: (shared[mouse], -store[mouse].neurons), default="")
     return best if best and shared[best] else ""
+
+
+def trial_of(store: FrameStore | None, mouse: str, row: SubmissionRow) -> int | None:
+    """Index of a row's trial; a csv names it as its mouse's `meta/trials/trial_idx` does. None: it names none."""
+    if row.mouse is None and store is not None and store[mouse].has_trial_ids:
+        info = store[mouse].trial_of_id(str(row.trial))
+        return info.trial if info else None
+    return row.trial if isinstance(row.trial, int) else None
 
 
 def _explain_ids(found: np.ndarray, expected: np.ndarray, known: str) -> tuple[str, str, str]:

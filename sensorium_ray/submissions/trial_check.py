@@ -8,9 +8,9 @@ from functools import cached_property
 
 from ..benchmark import EvalWindow
 from ..data.store import FrameStore, TrialInfo
+from .files import FILES
 from .findings import Findings, some
 from .frames import explain_frames, frames_that_count
-from .submission import FILES
 
 _TYPICAL = 300
 """Frames of nearly every trial of 2023, where no store says how many there are."""

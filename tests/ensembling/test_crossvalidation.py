@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import Signals, correlations, folds_of, mixed, noisy_members
 
-from sensorium_ray.errors import DataError
-from sensorium_ray.scoring.comparison import Comparison
-from sensorium_ray.scoring.crossvalidation import (
+from sensorium_ray.ensembling.comparison import Comparison
+from sensorium_ray.ensembling.crossvalidation import (
     MAX_FOLDS,
     PERS,
     Fit,
@@ -24,8 +23,9 @@ from sensorium_ray.scoring.crossvalidation import (
     score,
     split_videos,
 )
-from sensorium_ray.scoring.gain import gain, replicates
-from sensorium_ray.scoring.weights import correlation, greedy, methods, single, uniform
+from sensorium_ray.ensembling.gain import gain, replicates
+from sensorium_ray.ensembling.weights import correlation, greedy, methods, single, uniform
+from sensorium_ray.errors import DataError
 
 EVERY = [(method, per) for method in methods(0) for per in PERS]
 

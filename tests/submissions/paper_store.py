@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from sensorium_ray.benchmark import SENSORIUM_2022, SENSORIUM_2023, Benchmark, EvalWindow
 from sensorium_ray.data.store import TrialInfo
-from sensorium_ray.scoring.submission import SCHEMA
+from sensorium_ray.submissions.files import SCHEMA
 
 MOUSE = "dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20"
 OTHER = "dynamic29623-4-9-Video-9b4f6a1a067fe51e15306b9628efea20"
@@ -29,6 +29,8 @@ class PaperMouse:
     @property
     def neurons(self) -> int:
         return len(self.unit_ids)
+
+    has_trial_ids = False
 
     def select(self, *tiers: str) -> list[TrialInfo]:
         return [info for info in self.trials if info.tier in tiers]

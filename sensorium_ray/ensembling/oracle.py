@@ -13,7 +13,7 @@ from ..bundle.manifest import Manifest
 from ..data.store import FrameStore
 from ..errors import DataError
 from ..progress import track
-from .actors import PredictorSet, Row, require_frames, run_actors
+from ..scoring.actors import PredictorSet, Row, require_frames, run_actors
 from .crossvalidation import Fold, split_videos
 from .members import MemberMoments
 

@@ -19,8 +19,8 @@ from ..bundle.ensemble import write_ensemble
 from ..bundle.manifest import Manifest
 from ..data.store import FrameStore
 from ..errors import BundleError, ConfigError
+from ..scoring.actors import check_bundles
 from ..storage import StrPath, require_new
-from .actors import check_bundles
 from .comparison import Comparison
 from .crossvalidation import PERS, Per
 from .oracle import oracle_folds

@@ -17,8 +17,8 @@ from ..data.store import FrameStore
 from ..errors import SubmissionError
 from ..storage import StrPath
 from .file_check import FileCheck, FileSummary
+from .files import FILES, ZIPS, open_submission, tier_by_name
 from .findings import Finding, Findings
-from .submission import FILES, ZIPS, open_submission, tier_by_name
 
 
 @dataclass(frozen=True, slots=True)

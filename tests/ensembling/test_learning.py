@@ -18,14 +18,14 @@ from sensorium_ray.bundle.manifest import MEMBER_WEIGHTS, Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.cli import app
 from sensorium_ray.data.store import FrameStore
+from sensorium_ray.ensembling import oracle
+from sensorium_ray.ensembling.comparison import Comparison
+from sensorium_ray.ensembling.crossvalidation import PERS, Fold
+from sensorium_ray.ensembling.learning import learn_ensemble
+from sensorium_ray.ensembling.members import MemberMoments
+from sensorium_ray.ensembling.weights import methods
 from sensorium_ray.errors import BundleError, ConfigError, DataError
-from sensorium_ray.scoring import oracle
 from sensorium_ray.scoring.actors import PredictorSet
-from sensorium_ray.scoring.comparison import Comparison
-from sensorium_ray.scoring.crossvalidation import PERS, Fold
-from sensorium_ray.scoring.ensembling import learn_ensemble
-from sensorium_ray.scoring.members import MemberMoments
-from sensorium_ray.scoring.weights import methods
 
 WINDOW = EvalWindow(10, 50)
 

@@ -14,9 +14,9 @@ from paper_store import MOUSE, OTHER, PLUS, rows_of, store_of_2022, store_of_202
 
 from sensorium_ray.benchmark import SENSORIUM_2023, EvalWindow
 from sensorium_ray.errors import SubmissionError
-from sensorium_ray.scoring import checking
-from sensorium_ray.scoring.checking import Check, check_submission
-from sensorium_ray.scoring.submission import CSV_COLUMNS, FILES, SCHEMA, CsvWriter
+from sensorium_ray.submissions import checking
+from sensorium_ray.submissions.checking import Check, check_submission
+from sensorium_ray.submissions.files import CSV_COLUMNS, FILES, SCHEMA, CsvWriter
 
 EXAMPLES = Path(__file__).parents[2] / ".." / "shared" / "data" / "submission_examples"
 LIVE, FINAL = FILES["live_test_main"], FILES["final_test_main"]

@@ -15,9 +15,9 @@ from ..bundle.predictor import Predictor, load_predictor
 from ..data.store import FrameStore
 from ..errors import DataError
 from ..progress import ProgressLine
+from ..scoring.actors import Row, bundle_paths, check_bundles, require_frames, run_actors
 from ..storage import StrPath, absolute, atomic_path, require_new
-from .actors import Row, bundle_paths, check_bundles, require_frames, run_actors
-from .submission import FILES, ZIPS, CsvWriter, SubmissionWriter
+from .files import FILES, ZIPS, CsvWriter, SubmissionWriter
 
 
 def write_submission(
@@ -120,7 +120,8 @@ def _write_file(path: Path, rows: Iterable[Row], store: FrameStore, line: Progre
             if isinstance(writer, SubmissionWriter):
                 writer.add(mouse.name, row["trial"], prediction, mouse.unit_ids)
             else:
-                writer.add(row["trial"], mouse.trial(row["trial"]).video, prediction, mouse.unit_ids)
+                info = mouse.trial(row["trial"])
+                writer.add(info.trial_id or info.trial, info.image_id or info.video, prediction, mouse.unit_ids)
             line.advance()
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sensorium_ray.scoring.crossvalidation import Fold
-from sensorium_ray.scoring.members import Gram, MemberMoments
+from sensorium_ray.ensembling.crossvalidation import Fold
+from sensorium_ray.ensembling.members import Gram, MemberMoments
 
 Signals = np.ndarray
 """(signals, neurons, frames), recorded first."""

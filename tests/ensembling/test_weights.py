@@ -8,10 +8,8 @@ from scipy.optimize import minimize
 from scipy.optimize import nnls as solve_nnls
 from synthetic import Signals, correlations, gram_of, mixed, noisy_members
 
-from sensorium_ray.errors import DataError
-from sensorium_ray.metrics.statistics import CoMoments
-from sensorium_ray.scoring.members import MemberMoments
-from sensorium_ray.scoring.weights import (
+from sensorium_ray.ensembling.members import MemberMoments
+from sensorium_ray.ensembling.weights import (
     ROUNDS,
     bagged,
     correlation,
@@ -23,6 +21,8 @@ from sensorium_ray.scoring.weights import (
     single,
     uniform,
 )
+from sensorium_ray.errors import DataError
+from sensorium_ray.metrics.statistics import CoMoments
 
 SEEDS = st.integers(0, 10_000)
 NOISE = st.lists(st.floats(0.2, 3), min_size=2, max_size=5)

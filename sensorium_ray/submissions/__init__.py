@@ -1,0 +1,1 @@
+"""The evaluation service: submission files written, checked, scored against withheld responses, and ranked."""
