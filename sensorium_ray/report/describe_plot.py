@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import LogLocator
 
 from ..benchmark import FRAME_RATE
 from ..data.describe import SurveyedMouse
@@ -17,7 +18,7 @@ from ..errors import ConfigError
 from ..storage import StrPath, atomic_path
 from .figures import _COLOURS, _STYLE
 
-_INCHES = (11.0, 6.4)
+_INCHES = (11.0, 7.0)
 """Width and height of a mouse."""
 _STIMULI, _NEURONS, _IMAGES = 6, 60, 60
 """Stimuli and neurons that are shown; trials of one frame that are shown side by side."""
@@ -64,7 +65,7 @@ def _draw(mouse: SurveyedMouse, band: SubFigure) -> None:
     _stimuli(pictures, shown.video, ticks, axis_label)
     left, right = rest.subfigures(1, 2, width_ratios=(2.3, 1))
     channels = len(mouse.benchmark.behavior)
-    axes = left.subplots(1 + channels, 1, sharex=True, height_ratios=(3.2, *[1] * channels))
+    axes = left.subplots(1 + channels, 1, sharex=True, height_ratios=(2.6, *[1] * channels))
     _responses(axes[0], shown.responses, ticks, title)
     for axis, name, values in zip(axes[1:], mouse.benchmark.behavior, shown.behavior, strict=True):
         _behavior(axis, name, values, ticks, absent="behavior" in about.absent)
@@ -124,13 +125,13 @@ def _responses(axis: Axes, responses: np.ndarray, places: np.ndarray, title: str
 
 def _behavior(axis: Axes, name: str, values: np.ndarray, places: np.ndarray, absent: bool) -> None:
     axis.plot(places, values, color=_COLOURS[0], linewidth=1)
-    axis.set_ylabel(_LABELS[name])
+    axis.set_ylabel(_LABELS[name], fontsize=8)
     if absent:
         axis.text(0.5, 0.5, "absent", transform=axis.transAxes, ha="center", va="center")
 
 
 def _means(axis: Axes, means: np.ndarray | None) -> None:
-    axis.set_title("mean response of a neuron, tier train", fontsize=9)
+    axis.set_title("neurons by mean response, train", fontsize=9)
     axis.set_xlabel("mean response (a.u.)")
     axis.set_ylabel("neurons")
     if means is None or not (means > 0).any():
@@ -139,6 +140,9 @@ def _means(axis: Axes, means: np.ndarray | None) -> None:
     positive = means[means > 0]
     axis.hist(positive, np.geomspace(positive.min(), positive.max() * 1.001, 31), color=_COLOURS[0])
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("")
     if len(positive) < len(means):
         axis.text(0.98, 0.95, f"{len(means) - len(positive)} silent", transform=axis.transAxes, ha="right", va="top")
 

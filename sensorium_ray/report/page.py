@@ -56,11 +56,10 @@ def write_report(scores: Path, out: Path, sweep: Path | None = None) -> ScoreTab
         ("Both tracks, both stages", figures.tracks(rankings, _ceilings(table), paint)),
         ("Mice and stimulus families", _family_table(table, list(paint))),
         ("Neurons", figures.histograms(_neurons(table, list(rankings)), paint)),
-        (
-            "Predicted against recorded",
-            "".join(_trace_pictures(traces, list(paint), paint, table.provenance.window)),
-        ),
     ]
+    if traces:  # images of 2022 have none
+        pictures = _trace_pictures(traces, list(paint), paint, table.provenance.window)
+        sections.append(("Predicted against recorded", "".join(pictures)))
     if sweep is not None:
         sections.append(("The sweep", figures.curves(_curves(sweep), paint)))
     sections.append(("Where the numbers come from", _provenance(table)))

@@ -224,7 +224,7 @@ class _ShardScorer:
             for trial in trials:
                 recorded, predictions = self._trial(shard, trial)
                 kept.add(trial, {name: array for name, array in predictions.items() if name != CEILING})
-                if shard.traced and not entries and not trace:
+                if shard.traced and not entries and not trace and recorded.shape[1] > 1:
                     trace = _trace(trial, recorded, predictions)
                 self._compare(shard.mouse, recorded, predictions, unit, groups)
                 unit += 1
