@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ..scoring.table import Ranked, ScoreTable
 
 
+_WIDTH = 110
+"""Characters that the ranking needs; a narrower terminal breaks its lines rather than its numbers."""
+
+
 def score(
     store: Annotated[str, typer.Argument(help="Frame store: a folder or s3://….")],
     bundles: Annotated[list[Path], typer.Argument(help="Models and ensembles.")],
@@ -76,7 +80,7 @@ def print_ranking(table: ScoreTable) -> None:
     shown = Table(title=f"single-trial correlation, frames {table.provenance.window}")
     for column in ("bundle", *rankings, "interval", "to average", "of ceiling"):
         first = column == "bundle"
-        shown.add_column(column, justify="left" if first else "right", no_wrap=first, min_width=16 if first else 7)
+        shown.add_column(column, justify="left" if first else "right", no_wrap=first or column == "interval")
     values = {name: {row.bundle: row for row in rows} for name, rows in rankings.items()}
     for row in rankings[ranking]:
         singles = [_number(values[name][row.bundle].single_trial_correlation) for name in rankings]
@@ -84,7 +88,8 @@ def print_ranking(table: ScoreTable) -> None:
         interval = "-" if row.interval is None else "{:.3f}..{:.3f}".format(*row.interval)
         shown.add_row(row.bundle, *singles, interval, _number(row.correlation_to_average), fraction)
     shown.caption = f"order, 95 % interval over trials, correlation to average and fraction of the ceiling: {ranking}"
-    Console().print(shown)
+    console = Console()
+    Console(width=max(console.width, _WIDTH)).print(shown)
 
 
 def _rankings(table: ScoreTable) -> dict[str, list[Ranked]]:

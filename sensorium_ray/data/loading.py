@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +16,14 @@ from .store import MouseData, TrialInfo
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Training windows of one mouse.
+    """Training windows of one mouse, all float32.
 
-    video (batch, frames, height, width), behavior (batch, channels, frames), pupil_center (batch, 2, frames),
-    responses (batch, neurons, frames); all float32.
+    Parameters
+    ----------
+    video : (batch, frames, height, width)
+    behavior : (batch, channels, frames)
+    pupil_center : (batch, 2, frames)
+    responses : (batch, neurons, frames)
     """
 
     video: np.ndarray
@@ -113,7 +117,7 @@ def sample_windows(
     return draw_windows(mouse, trials, size, frames, stride, rng).read()
 
 
-def prefetch(draws: Iterable[Draw], readers: int = 2) -> Iterator[Batch]:
+def prefetch(draws: Iterable[Draw], readers: int = 2) -> Generator[Batch, None, None]:
     """Batches in the order of `draws`, read by threads while their user is busy with the ones before.
 
     As many batches as there are readers are ahead of the one in use. What a reader raises comes out where its batch

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .. import cache, storage
 from ..benchmark import BENCHMARKS, Benchmark
 from ..errors import DataError
 from .clip import CLIP_ARRAYS, Clip
-from .trial_file import first_row, read_rows
+from .trial_file import first_row, map_rows
 
 FORMAT = 2
 """Version of the folder layout, kept in store.json."""
@@ -234,17 +234,17 @@ class MouseData:
         DataError : the trial is unknown, or its file is missing or cut off.
         """
         info = self.trial(trial)
-        with self._open_trial(info) as (file, first):
-            return np.memmap(file, self.row_dtype, "r", first, (info.frames,))
+        with self._file_of(info) as file:
+            return np.memmap(file, self.row_dtype, "r", self._first_row(info, file), (info.frames,))
 
     def window(self, trial: int, start: int, frames: int, stride: int = 1) -> np.ndarray:
-        """Some frames of a trial, read into memory without the others; many threads may ask at once.
+        """Some frames of a trial as a read-only memory map, of which the disk is asked for at once.
 
         Parameters
         ----------
         start : the first frame.
         frames : how many.
-        stride : frames of the trial from one to the next.
+        stride : frames of the trial from one to the next; those between are not read.
 
         Returns
         -------
@@ -257,13 +257,11 @@ class MouseData:
         info = self.trial(trial)
         last = start + (frames - 1) * stride
         if min(start, frames - 1, stride - 1) < 0 or last >= info.frames:
-            raise DataError(
-                f"has no frames {start}..{last} in steps of {stride}", f"{self.name}/{trial}", f"it has {info.frames}"
-            )
-        rows = np.empty(frames, self.row_dtype)
-        with self._open_trial(info) as (file, first):
-            read_rows(file, first + start * rows.itemsize, stride, rows)
-        return rows
+            what = f"has no frames {start}..{last} in steps of {stride}"
+            raise DataError(what, f"{self.name}/{trial}", f"it has {info.frames}")
+        with self._file_of(info) as file:
+            place = self._first_row(info, file) + start * self.row_dtype.itemsize
+            return map_rows(file, self.row_dtype, place, frames, stride)
 
     def clip(self, trial: int) -> Clip:
         """Video and behaviour of a trial, in memory."""
@@ -281,19 +279,22 @@ class MouseData:
         return row_dtype(self.frame_shape, self.neurons, self.behavior_channels, self.dtype)
 
     @contextmanager
-    def _open_trial(self, info: TrialInfo) -> Iterator[tuple[BinaryIO, int]]:
-        """A trial's file, and the byte at which its rows begin, which is looked up once."""
+    def _file_of(self, info: TrialInfo) -> Iterator[Path]:
+        """A trial's file on disk, and one sentence for whatever its reader finds wrong with it."""
         path = trial_file(self.path, info.trial)
         try:
-            with _fetched(path, info.sha256).open("rb", buffering=0) as file:
-                if info.trial not in self._first_rows:
-                    self._first_rows[info.trial] = first_row(file, self.row_dtype, info.frames)
-                yield file, self._first_rows[info.trial]
+            yield _fetched(path, info.sha256)
         except FileNotFoundError as error:
             raise DataError("file is missing", str(path), reingest(self.path)) from error
         except (ValueError, OSError, EOFError) as error:
             what = f"is damaged, or not of the trial's {info.frames} frames ({error})"
             raise DataError(what, str(path), reingest(self.path)) from error
+
+    def _first_row(self, info: TrialInfo, file: Path) -> int:
+        """Byte at which the trial's rows begin; the header is read and checked once."""
+        if info.trial not in self._first_rows:
+            self._first_rows[info.trial] = first_row(file, self.row_dtype, info.frames)
+        return self._first_rows[info.trial]
 
     @cached_property
     def _neurons(self) -> dict[str, np.ndarray]:

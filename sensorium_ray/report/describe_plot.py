@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -50,8 +51,7 @@ def write_plot(mice: Sequence[SurveyedMouse], out: StrPath) -> None:
     with mpl.rc_context(_STYLE):
         width, height = _INCHES
         figure = Figure(figsize=(width, height * len(mice)), layout="constrained")
-        bands = figure.subfigures(len(mice), 1, hspace=0.04, squeeze=False)
-        for mouse, band in zip(mice, bands[:, 0], strict=True):
+        for mouse, band in zip(mice, _split(figure, len(mice), 1, hspace=0.04), strict=True):
             _draw(mouse, band)
         with atomic_path(out) as partial:
             figure.savefig(partial, format="png", dpi=120)
@@ -61,9 +61,9 @@ def _draw(mouse: SurveyedMouse, band: SubFigure) -> None:
     about = mouse.summary
     band.suptitle(f"{about.name}\n{about.benchmark}, {about.neurons} neurons", fontsize=11, weight="bold")
     shown, title, ticks, axis_label = _excerpt(mouse)
-    pictures, rest = band.subfigures(2, 1, height_ratios=(1, 3.4))
+    pictures, rest = _split(band, 2, 1, height_ratios=(1, 3.4))
     _stimuli(pictures, shown.video, ticks, axis_label)
-    left, right = rest.subfigures(1, 2, width_ratios=(2.3, 1))
+    left, right = _split(rest, 1, 2, width_ratios=(2.3, 1))
     channels = len(mouse.benchmark.behavior)
     axes = left.subplots(1 + channels, 1, sharex=True, height_ratios=(2.6, *[1] * channels))
     _responses(axes[0], shown.responses, ticks, title)
@@ -74,6 +74,11 @@ def _draw(mouse: SurveyedMouse, band: SubFigure) -> None:
     top, bottom = right.subplots(2, 1)
     _means(top, mouse.response_means)
     _tiers(bottom, mouse)
+
+
+def _split(figure: Figure | SubFigure, rows: int, columns: int, **layout: Any) -> list[SubFigure]:
+    parts: Any = figure.subfigures(rows, columns, squeeze=False, **layout)
+    return list(parts.flat)
 
 
 def _excerpt(mouse: SurveyedMouse) -> tuple[RawTrial, str, np.ndarray, str]:
@@ -138,7 +143,7 @@ def _means(axis: Axes, means: np.ndarray | None) -> None:
         axis.text(0.5, 0.5, "none", transform=axis.transAxes, ha="center", va="center")
         return
     positive = means[means > 0]
-    axis.hist(positive, np.geomspace(positive.min(), positive.max() * 1.001, 31), color=_COLOURS[0])
+    axis.hist(positive, np.geomspace(positive.min(), positive.max() * 1.001, 31).tolist(), color=_COLOURS[0])
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axis.xaxis.set_major_formatter("{x:g}")

@@ -1,7 +1,8 @@
-"""Loading: training windows are their own frames, drawn the same for ever, and read in order by any number of threads."""
+"""Loading: training windows are their own frames, always drawn the same, in order from any number of threads."""
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import threading
@@ -16,9 +17,11 @@ import pytest
 from fake_mouse import FRAMES, MOUSE, NEURONS, write_mouse
 from fake_mouse2022 import MOUSE_2022, write_mouse_2022
 
+from sensorium_ray import storage
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.loading import Batch, Draw, draw_windows, prefetch, sample_windows
 from sensorium_ray.data.store import FrameStore, MouseData, trial_file
+from sensorium_ray.data.trial_file import first_row, map_rows
 from sensorium_ray.errors import ConfigError, DataError
 
 
@@ -57,18 +60,26 @@ def test_a_window_is_the_slice_of_the_trial(mouse: MouseData, frames: int, strid
         np.testing.assert_array_equal(window, rows[start : start + reach : stride])
 
 
-def test_a_window_reads_its_own_frames_and_no_others(mouse: MouseData, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
+def test_a_window_reads_its_own_frames_and_no_others(tmp_path: Path) -> None:
+    """The file is dropped from the page cache first; what the disk then gives is the window and parts of pages."""
+    dtype, file = np.dtype([("responses", "<f4", (25_000,))]), tmp_path / "0.npy"
+    rows = np.zeros(100, dtype)
+    rows["responses"] = np.arange(100)[:, None]
+    np.save(file, rows)
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+        os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    start = first_row(file, dtype, 100) + 30 * dtype.itemsize
+    before = _read_from_disk()
+    window = map_rows(file, dtype, start, 8, 5)
+    assert window["responses"].mean(axis=1).tolist() == [30, 35, 40, 45, 50, 55, 60, 65]
+    assert _read_from_disk() - before <= 8 * (dtype.itemsize + 2 * mmap.PAGESIZE)
 
-    def counted(file: int, buffers: list[np.ndarray], place: int) -> int:
-        read.append((place, sum(buffer.nbytes for buffer in buffers)))
-        return preadv(file, buffers, place)
 
-    preadv = os.preadv
-    monkeypatch.setattr(os, "preadv", counted)
-    mouse.window(0, 2, 3, 2)
-    size, first = mouse.row_dtype.itemsize, mouse.rows(0).offset
-    assert read == [(first + frame * size, size) for frame in (2, 4, 6)]
+def _read_from_disk() -> int:
+    """Bytes that were read from a disk for this process."""
+    line = next(line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("read_bytes"))
+    return int(line.split()[1])
 
 
 @pytest.mark.parametrize("window", [(-1, 4, 1), (0, FRAMES + 1, 1), (FRAMES - 4, 3, 2), (0, 0, 1), (0, 2, 0)])
@@ -92,11 +103,12 @@ def test_a_damaged_trial_is_an_error_that_says_how_to_mend_it(
         mouse.window(4, 0, 1)
 
 
-def test_no_file_stays_open(mouse: MouseData) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    for info in mouse.trials:
-        mouse.window(info.trial, 0, 3)
-    assert len(os.listdir("/proc/self/fd")) == before
+def test_no_file_stays_open_or_mapped(mouse: MouseData) -> None:
+    for _ in prefetch(_draws(mouse, 20), 3):
+        pass
+    open_files = [str(link.resolve()) for link in Path("/proc/self/fd").iterdir()]
+    assert [file for file in open_files if file.startswith(str(mouse.path))] == []
+    assert str(mouse.path) not in Path("/proc/self/maps").read_text()
 
 
 def test_training_windows_are_frames_of_one_trial(mouse: MouseData) -> None:
@@ -221,3 +233,26 @@ def test_a_loader_that_is_left_early_leaves_no_thread(mouse: MouseData) -> None:
 
 def _readers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
+
+
+def test_readers_that_want_the_same_remote_trial_fetch_it_once(
+    folder: Path, s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    monkeypatch.setenv("SENSORIUM_CACHE", str(tmp_path / "cache"))
+    files = s3fs.S3FileSystem(use_listings_cache=False)
+    files.mkdir("loading")
+    for path in (folder / "exact").rglob("*.*"):
+        files.put_file(str(path), f"loading/store/{path.relative_to(folder / 'exact')}")
+    remote = FrameStore.open("s3://loading/store")[MOUSE]
+    trial = remote.trial(0)
+    fetched = []
+    read_bytes = storage.read_bytes
+    monkeypatch.setattr(storage, "read_bytes", lambda path: fetched.append(path) or read_bytes(path))
+    draws = [Draw(remote, [(trial, start)] * 3, 4, 1) for start in range(12)]
+    found = list(prefetch(draws, 4))
+    assert len(fetched) == 1
+    local = FrameStore.open(folder / "exact")[MOUSE]
+    for batch, draw in zip(found, draws, strict=True):
+        assert _equal(batch, Draw(local, draw.places, 4, 1).read())
