@@ -136,6 +136,7 @@ class Contestant:
             self._reader = Winner(work.mice / mouse.name, int(readers))
         else:
             self._reader = Ours(mouse, int(readers))
+        self._turn = BATCH * (8 if kind == "winner" else 128)
         self._trials = [trial for trial in mouse.select("train") if trial.frames >= REACH]
         self._seconds = seconds
 
@@ -148,7 +149,7 @@ class Contestant:
         rng = np.random.default_rng(seed)
         total = {"windows": 0.0, "seconds": 0.0, "disk": 0.0}
         while total["seconds"] < self._seconds:
-            picks = rng.integers(len(self._trials), size=16 * BATCH)
+            picks = rng.integers(len(self._trials), size=self._turn)
             found = self._measure([self._at(self._trials[pick], rng) for pick in picks])
             total = {key: value + found[key] for key, value in total.items()}
         return total

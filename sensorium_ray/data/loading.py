@@ -16,7 +16,7 @@ from .store import MouseData, TrialInfo
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Training windows of one mouse, all float32.
+    """Training windows of one mouse, all float32; in memory time goes before channels and neurons.
 
     Parameters
     ----------
@@ -55,21 +55,16 @@ class Draw:
         ------
         DataError : a trial's file is missing or damaged.
         """
-        mouse, size, frames = self.mouse, len(self.places), self.frames
-        batch = Batch(
-            video=np.empty((size, frames, *mouse.frame_shape), np.float32),
-            behavior=np.empty((size, mouse.behavior_channels, frames), np.float32),
-            pupil_center=np.empty((size, 2, frames), np.float32),
-            responses=np.empty((size, mouse.neurons, frames), np.float32),
-        )
+        rows, shape = self.mouse.row_dtype, (len(self.places), self.frames)
+        read = {name: np.empty((*shape, *rows[name].shape), rows[name].base) for name in rows.names or ()}
         for place, (trial, start) in enumerate(self.places):
-            # The one frame of a still image fills all the window.
-            rows = mouse.window(trial.trial, start, min(frames, trial.frames), self.stride)
-            batch.video[place] = _as_float32(rows["video"])
-            batch.behavior[place] = rows["behavior"].T
-            batch.pupil_center[place] = rows["pupil_center"].T
-            batch.responses[place] = _as_float32(rows["responses"]).T
-        return batch
+            count = min(self.frames, trial.frames)
+            self.mouse.read_window(trial.trial, start, self.stride, {name: read[name][place, :count] for name in read})
+            if count < self.frames:  # a still image is held
+                for array in read.values():
+                    array[place] = array[place, 0]
+        video = _as_float32(read.pop("video"))
+        return Batch(video, **{name: _as_float32(array).swapaxes(1, 2) for name, array in read.items()})
 
 
 def draw_windows(

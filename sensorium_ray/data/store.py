@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -18,7 +18,7 @@ from .. import cache, storage
 from ..benchmark import BENCHMARKS, Benchmark
 from ..errors import DataError
 from .clip import CLIP_ARRAYS, Clip
-from .trial_file import first_row, map_rows
+from .trial_file import first_row, read_rows
 
 FORMAT = 2
 """Version of the folder layout, kept in store.json."""
@@ -163,6 +163,8 @@ class MouseData:
         self.trials = read_trials(self._local("trials.csv"))
         self._by_index = {info.trial: info for info in self.trials}
         self._by_id = {info.trial_id: info for info in self.trials if info.trial_id}
+        # Looked up once, since each takes as long as reading a window does.
+        self._paths: dict[int, Path] = {}
         self._first_rows: dict[int, int] = {}
         if mouse_checksum(self.unit_ids, self.trials) != checksum:
             raise DataError("trials.csv or neurons.npz was changed: the checksum does not fit", str(path), _AGAIN)
@@ -237,31 +239,25 @@ class MouseData:
         with self._file_of(info) as file:
             return np.memmap(file, self.row_dtype, "r", self._first_row(info, file), (info.frames,))
 
-    def window(self, trial: int, start: int, frames: int, stride: int = 1) -> np.ndarray:
-        """Some frames of a trial as a read-only memory map, of which the disk is asked for at once.
+    def read_window(self, trial: int, start: int, stride: int, out: Mapping[str, np.ndarray]) -> None:
+        """Read every `stride`-th frame of a trial from `start` on, and none between them.
 
         Parameters
         ----------
-        start : the first frame.
-        frames : how many.
-        stride : frames of the trial from one to the next; those between are not read.
-
-        Returns
-        -------
-        (frames,) structured, as `rows`.
+        out : memory to fill, (frames, …) C-contiguous for each field of `row_dtype`, and of its type.
 
         Raises
         ------
         DataError : the trial is unknown or has no such frames, or its file is missing or cut off.
         """
-        info = self.trial(trial)
-        last = start + (frames - 1) * stride
-        if min(start, frames - 1, stride - 1) < 0 or last >= info.frames:
+        info, fields = self.trial(trial), [out[name] for name in self.row_dtype.names or ()]
+        last = start + (len(fields[0]) - 1) * stride
+        if min(start, stride - 1, last - start) < 0 or last >= info.frames:
             what = f"has no frames {start}..{last} in steps of {stride}"
             raise DataError(what, f"{self.name}/{trial}", f"it has {info.frames}")
         with self._file_of(info) as file:
-            place = self._first_row(info, file) + start * self.row_dtype.itemsize
-            return map_rows(file, self.row_dtype, place, frames, stride)
+            size = self.row_dtype.itemsize
+            read_rows(file, self._first_row(info, file) + start * size, stride * size, fields)
 
     def clip(self, trial: int) -> Clip:
         """Video and behaviour of a trial, in memory."""
@@ -281,7 +277,9 @@ class MouseData:
     @contextmanager
     def _file_of(self, info: TrialInfo) -> Iterator[Path]:
         """A trial's file on disk, and one sentence for whatever its reader finds wrong with it."""
-        path = trial_file(self.path, info.trial)
+        if info.trial not in self._paths:
+            self._paths[info.trial] = trial_file(self.path, info.trial)
+        path = self._paths[info.trial]
         try:
             yield _fetched(path, info.sha256)
         except FileNotFoundError as error:

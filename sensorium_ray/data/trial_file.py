@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,33 +30,47 @@ def first_row(path: Path, dtype: np.dtype, frames: int) -> int:
         return file.tell()
 
 
-def map_rows(path: Path, dtype: np.dtype, start: int, frames: int, stride: int) -> np.ndarray:
-    """Every `stride`-th row as a read-only memory map; the disk is asked for all of them, and for nothing between.
+def read_rows(path: Path, start: int, step: int, fields: Sequence[np.ndarray]) -> None:
+    """Read rows whose first bytes lie `step` apart, each field into its own array.
 
-    To map a window and copy it out takes as long as to read it row by row into a buffer, and less where threads do
-    it. Pages count as memory in use while they are mapped: until the array goes.
+    What the page cache holds is copied at once. As soon as a row is not there, the disk is asked for all that are
+    left, which it fetches side by side, and for nothing between them.
 
     Parameters
     ----------
     start : byte at which the first of the rows begins.
-
-    Returns
-    -------
-    (frames,)
+    fields : (rows, …) each, in the order of the row's fields.
 
     Raises
     ------
-    ValueError : the file ends before the last of them does.
+    EOFError : the file ends before the last of them does.
     """
-    step = stride * dtype.itemsize
-    before = start % mmap.ALLOCATIONGRANULARITY
-    size = before + (frames - 1) * step + dtype.itemsize
+    size = sum(field[0].nbytes for field in fields)
+    places = range(start, start + len(fields[0]) * step, step)
+    asked = False
     file = os.open(path, os.O_RDONLY)
     try:
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
-        for place in range(start, start + frames * step, step):
-            os.posix_fadvise(file, place, dtype.itemsize, os.POSIX_FADV_WILLNEED)
-        mapped = mmap.mmap(file, size, prot=mmap.PROT_READ, offset=start - before)
+        for place, *row in zip(places, *fields, strict=True):
+            if not asked:
+                if _read_cached(file, row, place) == size:
+                    continue
+                _ask_for(file, range(place, places.stop, step), size)
+                asked = True
+            if os.preadv(file, row, place) != size:
+                raise EOFError("the file ends early")
     finally:
         os.close(file)
-    return np.ndarray((frames,), dtype, mapped, before, (step,))
+
+
+def _read_cached(file: int, row: list[Any], place: int) -> int:
+    """Bytes that were read without waiting for a disk."""
+    try:
+        return os.preadv(file, row, place, os.RWF_NOWAIT)
+    except OSError:  # none of them, or a file system that cannot tell
+        return 0
+
+
+def _ask_for(file: int, places: Iterable[int], size: int) -> None:
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+    for place in places:
+        os.posix_fadvise(file, place, size, os.POSIX_FADV_WILLNEED)
