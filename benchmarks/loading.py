@@ -4,11 +4,12 @@
     python benchmarks/loading.py --neurons 7900 --trials 225 --rounds 5 --json loading.json
 
 A window is 16 frames in steps of two, of all neurons, from a random trial at a random moment; batches are of 8. The
-mouse is a simulated one of full size, made once in build/benchmarks (about 6 minutes, 14 GB). Contestants:
+mouse is a simulated one of full size, made once in build/benchmarks (about 8 minutes, 12 GB; a run takes 9 GB more for
+its time, and 7 minutes). Contestants:
 
 winner : as the 2023 winner's code does it: `np.load` of the trial's four files as published (float64), whole, then
-    the 16 frames of each.
-store : `sample_windows` of the project, from a float32 store on disk.
+    the 16 frames of each, stacked to batches.
+store : `Draw.read`, from a float32 store on disk.
 float16 : the same from a float16 store.
 s3 : the same from a float32 store on s3:// (moto's server, a process of its own on this machine) behind the local
     cache; what the first pass, which fills the cache, takes is told apart.
@@ -38,6 +39,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -95,12 +97,11 @@ class Winner:
         self._readers = readers
 
     def read(self, places: Sequence[Place]) -> Iterator[list[np.ndarray]]:
-        """Windows, one by one."""
-        if self._readers == 1:
-            yield from map(self.window, places)
-            return
+        """Batches: windows are read one by one, and stacked as a data loader does it."""
         with ThreadPoolExecutor(self._readers) as pool:
-            yield from pool.map(self.window, places)
+            windows = map(self.window, places) if self._readers == 1 else pool.map(self.window, places)
+            while batch := list(islice(windows, BATCH)):
+                yield [np.stack(arrays) for arrays in zip(*batch, strict=True)]
 
     def window(self, place: Place) -> list[np.ndarray]:
         """Video (height, width, frames), responses, behaviour and pupil centre (…, frames), float32."""

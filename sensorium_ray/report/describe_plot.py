@@ -17,7 +17,7 @@ from ..data.describe import SurveyedMouse
 from ..data.raw import RawTrial
 from ..errors import ConfigError
 from ..storage import StrPath, atomic_path
-from .figures import _COLOURS, _STYLE
+from .figures import COLOURS, STYLE
 
 _INCHES = (11.0, 7.0)
 """Width and height of a mouse."""
@@ -48,7 +48,7 @@ def write_plot(mice: Sequence[SurveyedMouse], out: StrPath) -> None:
     out = Path(out)
     if out.suffix != ".png":
         raise ConfigError(f"'{out.name}' is no name of a PNG file", "--plot", "let it end with .png")
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         width, height = _INCHES
         figure = Figure(figsize=(width, height * len(mice)), layout="constrained")
         for mouse, band in zip(mice, _split(figure, len(mice), 1, hspace=0.04), strict=True):
@@ -129,7 +129,7 @@ def _responses(axis: Axes, responses: np.ndarray, places: np.ndarray, title: str
 
 
 def _behavior(axis: Axes, name: str, values: np.ndarray, places: np.ndarray, absent: bool) -> None:
-    axis.plot(places, values, color=_COLOURS[0], linewidth=1)
+    axis.plot(places, values, color=COLOURS[0], linewidth=1)
     axis.set_ylabel(_LABELS[name], fontsize=8)
     if absent:
         axis.text(0.5, 0.5, "absent", transform=axis.transAxes, ha="center", va="center")
@@ -143,7 +143,7 @@ def _means(axis: Axes, means: np.ndarray | None) -> None:
         axis.text(0.5, 0.5, "none", transform=axis.transAxes, ha="center", va="center")
         return
     positive = means[means > 0]
-    axis.hist(positive, np.geomspace(positive.min(), positive.max() * 1.001, 31).tolist(), color=_COLOURS[0])
+    axis.hist(positive, np.geomspace(positive.min(), positive.max() * 1.001, 31).tolist(), color=COLOURS[0])
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axis.xaxis.set_major_formatter("{x:g}")
@@ -154,7 +154,7 @@ def _means(axis: Axes, means: np.ndarray | None) -> None:
 
 def _tiers(axis: Axes, mouse: SurveyedMouse) -> None:
     tiers = mouse.summary.tiers[::-1]
-    bars = axis.barh([tier.tier for tier in tiers], [tier.trials for tier in tiers], color=_COLOURS[0])
+    bars = axis.barh([tier.tier for tier in tiers], [tier.trials for tier in tiers], color=COLOURS[0])
     axis.bar_label(bars, padding=2, fontsize=8)
     axis.margins(x=0.15)
     axis.set_title("trials by tier", fontsize=9)

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from ..benchmark import FRAME_RATE, EvalWindow
 from ..scoring.table import CEILING, Ranked
 
-_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#eeca3b")
+COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#eeca3b")
 _INK, _PALE = "#222222", "#bbbbbb"
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -30,14 +30,14 @@ _STYLE: Any = {
 
 def colours(bundles: Sequence[str]) -> dict[str, str]:
     """One colour a bundle, the same in every picture."""
-    return {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(bundles)}
+    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(bundles)}
 
 
 def tracks(
     rankings: Mapping[str, Sequence[Ranked]], ceilings: Mapping[str, float | None], paint: Mapping[str, str]
 ) -> str:
     """Single-trial correlation of every bundle, a panel a track and stage, with the known ceiling as a line."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 0.5 + 0.34 * len(paint) + 0.6), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(rankings), sharey=True, sharex=True))
         order = list(paint)[::-1]
@@ -64,7 +64,7 @@ def histograms(values: Mapping[str, Mapping[str, np.ndarray]], paint: Mapping[st
     ----------
     values : (neurons,) by panel and bundle; 'ceiling' is drawn in grey.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 2.8), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(values), sharex=True, sharey=True))
         for axis, (title, of_bundles) in zip(axes, values.items(), strict=True):
@@ -84,8 +84,8 @@ def histograms(values: Mapping[str, Mapping[str, np.ndarray]], paint: Mapping[st
 def curves(table: pd.DataFrame, paint: Mapping[str, str]) -> str:
     """Oracle correlation by epoch of every tune trial, coloured by architecture."""
     names = list(dict.fromkeys(table["architecture"]))
-    shades = {name: paint.get(name, _COLOURS[place]) for place, name in enumerate(names)}
-    with mpl.rc_context(_STYLE):
+    shades = {name: paint.get(name, COLOURS[place]) for place, name in enumerate(names)}
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 3), layout="constrained")
         score, loss = figure.subplots(1, 2)
         for (name, _), trial in table.groupby(["architecture", "trial"], sort=False):
@@ -125,7 +125,7 @@ def traces(
     frames = group["recorded"].shape[1]
     counted = window.slice(frames)
     seconds = np.arange(frames) / FRAME_RATE
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 1.25 * rows + 0.5), layout="constrained")
         for place, axis in enumerate(np.atleast_1d(figure.subplots(rows, 1, sharex=True))):
             axis.fill_between(seconds, group["recorded"][place], color="#dddddd", step="mid", label="recorded")
