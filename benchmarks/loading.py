@@ -86,7 +86,9 @@ class Work:
         """What a contestant reads trials from."""
         if name.startswith("winner"):
             return [path for path in self.mice.glob("*/data/*/*.npy") if path.parent.name in FIELDS]
-        return list((self.caches / name if name.startswith("s3") else Path(self.store(name))).rglob("*.npy"))
+        if name.startswith("s3"):
+            return [file for file in (self.caches / name).rglob("*") if file.is_file()]
+        return list(Path(self.store(name)).rglob("*.npy"))
 
 
 class Winner:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from . import storage
 from .errors import ConfigError, DataError
 
 _FOLDER, _LIMIT = "SENSORIUM_CACHE", "SENSORIUM_CACHE_GB"
 _DEFAULT_GB = 50.0
+_FETCHING = tuple(Lock() for _ in range(16))
+"""No two threads fetch the same file; between processes each writes a file of its own and renames it."""
 
 
 def local(path: Path, checksum: str) -> Path:
@@ -31,21 +35,44 @@ def local(path: Path, checksum: str) -> Path:
     """
     if not storage.is_remote(path):
         return path
-    copy = folder() / checksum[:2] / f"{checksum}{path.suffix}"
-    if copy.is_file():
-        os.utime(copy)
-        return copy
-    with storage.atomic_path(copy) as partial:
-        partial.write_bytes(storage.read_bytes(path))
-        if storage.sha256(partial) != checksum:
-            raise DataError("differs from its checksum", str(path), "write it again")
-    _make_room(copy)
+    copy = _copy(os.environ.get(_FOLDER, ""), checksum)
+    if not _used(copy):
+        with _FETCHING[hash(checksum) % len(_FETCHING)]:
+            if not _used(copy):
+                _fetch(path, checksum, copy)
     return copy
 
 
 def folder() -> Path:
     """Where the copies lie."""
-    return Path(os.environ.get(_FOLDER) or Path.home() / ".cache" / "sensorium-ray")
+    return _folder(os.environ.get(_FOLDER, ""))
+
+
+def _folder(named: str) -> Path:
+    return Path(named) if named else Path.home() / ".cache" / "sensorium-ray"
+
+
+@lru_cache(maxsize=100_000)
+def _copy(named: str, checksum: str) -> Path:
+    """Where a copy lies; remembered, since every window that is read asks for it."""
+    return _folder(named) / checksum[:2] / checksum
+
+
+def _used(copy: Path) -> bool:
+    """Whether the copy is there; notes that it was used."""
+    try:
+        os.utime(copy)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _fetch(path: Path, checksum: str, copy: Path) -> None:
+    with storage.atomic_path(copy) as partial:
+        partial.write_bytes(storage.read_bytes(path))
+        if storage.sha256(partial) != checksum:
+            raise DataError("differs from its checksum", str(path), "write it again")
+    _make_room(copy)
 
 
 def _limit() -> float:

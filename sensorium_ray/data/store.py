@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,6 @@ FORMAT = 2
 """Version of the folder layout, kept in store.json."""
 
 _AGAIN = "run `sensorium ingest` again"
-_FETCHING = tuple(Lock() for _ in range(64))
-"""Each stands for a part of all files; more than threads that fetch at once, so that they seldom meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +278,7 @@ class MouseData:
             self._paths[info.trial] = trial_file(self.path, info.trial)
         path = self._paths[info.trial]
         try:
-            yield _fetched(path, info.sha256)
+            yield cache.local(path, info.sha256)
         except FileNotFoundError as error:
             raise DataError("file is missing", str(path), reingest(self.path)) from error
         except (ValueError, OSError, EOFError) as error:
@@ -302,7 +299,7 @@ class MouseData:
         """One of the mouse's `files` on disk."""
         path = self.path / name
         try:
-            return _fetched(path, self.files.get(name, ""))
+            return cache.local(path, self.files.get(name, ""))
         except FileNotFoundError as error:
             raise DataError("file is missing", str(path), reingest(self.path)) from error
 
@@ -328,14 +325,6 @@ def row_dtype(
             ("pupil_center", "<f4", (2,)),
         ]
     )
-
-
-def _fetched(path: Path, checksum: str) -> Path:
-    """`cache.local` for threads, of which no two may fetch the same file at once."""
-    if not storage.is_remote(path):
-        return path
-    with _FETCHING[hash(checksum) % len(_FETCHING)]:
-        return cache.local(path, checksum)
 
 
 def trial_file(mouse: Path, trial: int) -> Path:
