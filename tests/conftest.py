@@ -11,8 +11,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from tiny_store import Tiny, write_tiny
 from world import World
+
+# The same examples in every run, however slow the machine.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 # One thread a process: the simulator's own threads, and Ray's processes, share two cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
