@@ -20,6 +20,7 @@ ROOMS = (
     "metrics",
     "data",
     "models",
+    "published",
     "training",
     "bundle",
     "scoring",
@@ -41,7 +42,7 @@ RAY = {
     "search/sweep.py",
     "serving/runner.py",
 }
-TORCH = {"models", "training", "search"}
+TORCH = {"models", "published", "training", "search"}
 TORCH_FILES = {"bundle/export.py"}
 
 

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..data.store import FrameStore
-from ..data.windows import predict_clip
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
@@ -20,7 +19,7 @@ from ..storage import StrPath, atomic_path, require_new
 from ..training.checkpoint import Checkpoint
 from ..training.inference import torch_run
 from ..version import package_version
-from .manifest import ONNX, WEIGHTS, Manifest, MouseEntry, Parity, Window, checksums
+from .manifest import ONNX, WEIGHTS, CutEntry, Manifest, MouseEntry, Parity, checksums
 from .predictor import load_predictor
 
 TOLERANCE = 1e-4
@@ -71,9 +70,7 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
             rate=example.rate,
             behavior_channels=len(example.behavior),
             receptive_field=encoder.receptive_field,
-            window=Window(frames=encoder.window.frames, stride=encoder.window.stride, hop=encoder.window.hop)
-            if encoder.window
-            else None,
+            cut=CutEntry.of(encoder.cut),
             files=checksums(folder),
             provenance={**saved.provenance, "exported_by": package_version()},
         )
@@ -96,6 +93,7 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
         **{name: torch.from_numpy(np.stack([getattr(example, name)] * 2)) for name in CLIP_ARRAYS},
         "mouse": torch.zeros(2, dtype=torch.int64),
         "neurons": torch.arange(3),
+        "moment": torch.arange(_EXAMPLE_FRAMES).expand(2, -1),
     }
     shapes = {
         "video": {0: batch, 1: time},
@@ -103,6 +101,7 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
         "pupil_center": {0: batch, 2: time},
         "mouse": {0: batch},
         "neurons": {0: count},
+        "moment": {0: batch, 1: time},
     }
     # The exporter tells which optional libraries it does not find, and which of its own parts it deprecates.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -147,9 +146,7 @@ def _measure_parity(
         for length in (*_PARITY_LENGTHS, whole.frames):
             clip = _held(whole, length)
             lengths.add(length)
-            expected = predict_clip(
-                torch_run(encoder, population, mouse), clip, encoder.receptive_field, encoder.window
-            )
+            expected = encoder.cut.predict(torch_run(encoder, population, mouse), clip)
             error = np.abs(predictor.predict(clip, mouse) - expected).max() / max(np.abs(expected).max(), 1e-12)
             worst = max(worst, float(error))
     if not worst <= TOLERANCE:

@@ -10,7 +10,6 @@ import numpy as np
 import onnxruntime as ort
 
 from ..data.clip import Clip
-from ..data.windows import predict_clip
 from ..errors import BundleError, DataError
 from ..storage import StrPath, read_npz
 from .manifest import MEMBER_WEIGHTS, MEMBERS, ONNX, Manifest
@@ -130,7 +129,8 @@ class ModelPredictor(_Described):
             self._session = ort.InferenceSession(bundle / ONNX, options, providers=execution_providers())
         except Exception as error:  # onnxruntime's own errors share no base class
             raise BundleError(f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again") from error
-        self._window = manifest.window.spec() if manifest.window else None
+        self._inputs = {value.name for value in self._session.get_inputs()}
+        self._cut = manifest.cut.cut()
 
     def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
         """Responses to every frame; see `Predictor.predict`."""
@@ -138,16 +138,17 @@ class ModelPredictor(_Described):
         place = self.mice.index(mouse)
         numbered = (chosen + sum(list(self._sizes.values())[:place])).astype(np.int64)
 
-        def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray) -> np.ndarray:
+        def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray, moment: np.ndarray) -> np.ndarray:
             feeds = {
                 "video": video,
                 "behavior": behavior,
                 "pupil_center": pupil_center,
                 "mouse": np.full(len(video), place, np.int64),
                 "neurons": numbered,
+                "moment": moment,
             }
-            answer = self._session.run(["responses"], feeds)[0]
-            if answer.shape != (len(video), len(numbered), video.shape[1]):
+            answer = self._session.run(["responses"], {name: feeds[name] for name in self._inputs})[0]
+            if answer.shape != (len(video), len(numbered), self._cut.answered(video.shape[1])):
                 raise BundleError(
                     f"answered {answer.shape} to {video.shape[1]} frames",
                     self.manifest.name,
@@ -155,7 +156,7 @@ class ModelPredictor(_Described):
                 )
             return answer
 
-        return predict_clip(run, clip, self.manifest.receptive_field, self._window)
+        return self._cut.predict(run, clip)
 
 
 class EnsemblePredictor(_Described):

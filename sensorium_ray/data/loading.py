@@ -16,7 +16,7 @@ from .store import MouseData, TrialInfo
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Training windows of one mouse, all float32; in memory time goes before channels and neurons.
+    """Training windows of one mouse, float32; in memory time goes before channels and neurons.
 
     Parameters
     ----------
@@ -24,12 +24,14 @@ class Batch:
     behavior : (batch, channels, frames)
     pupil_center : (batch, 2, frames)
     responses : (batch, neurons, frames)
+    moment : (batch, frames) int64, the place of each frame in its trial
     """
 
     video: np.ndarray
     behavior: np.ndarray
     pupil_center: np.ndarray
     responses: np.ndarray
+    moment: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,13 @@ class Draw:
                 for array in read.values():
                     array[place] = array[place, 0]
         video = _as_float32(read.pop("video"))
-        return Batch(video, **{name: _as_float32(array).swapaxes(1, 2) for name, array in read.items()})
+        others = {name: _as_float32(array).swapaxes(1, 2) for name, array in read.items()}
+        return Batch(video, **others, moment=self.moments())
+
+    def moments(self) -> np.ndarray:
+        """Place of each frame in its trial: (batch, frames) int64; of a still image, which is held, 0."""
+        span = np.arange(self.frames) * self.stride
+        return np.stack([np.minimum(start + span, trial.frames - 1) for trial, start in self.places])
 
 
 def draw_windows(

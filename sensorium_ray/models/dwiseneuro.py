@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.windows import WindowSpec
+from ..data.windows import Overlapping
 from ..errors import ConfigError
-from .encoder import Encoder, Normalisation, Normaliser
+from .encoder import Encoder
 from .layers import (
     DropPath,
     PositionalEncoding,
@@ -26,6 +26,7 @@ from .layers import (
     temporal_conv,
     tile_channels,
 )
+from .normalisation import Normalisation
 from .population import Population
 from .readouts import PooledReadout
 
@@ -160,13 +161,12 @@ def build(config: Config, population: Population) -> Encoder:
     cortex = [CortexLayer(*pair, config.drop_path) for pair in pairwise(widths)]
     core = _CoreAndCortex(Core(config, population.behavior_channels), nn.Sequential(*cortex))
     _initialise(core)
-    scale = Normaliser(population, config.normalisation).response_scale
     return Encoder(
         population,
         core,
-        PooledReadout(population, widths[-1], config.dropout, config.softplus_beta, scale),
+        PooledReadout(population, widths[-1], config.dropout, config.softplus_beta, config.normalisation == "raw"),
         config.normalisation,
-        window=WindowSpec(config.window_frames, config.window_stride, config.window_hop),
+        cut=Overlapping(config.window_frames, config.window_stride, config.window_hop),
     )
 
 

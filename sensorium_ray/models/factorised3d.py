@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .encoder import Encoder, Normalisation
+from .encoder import Encoder
 from .layers import FactorisedConv, stack_planes, start_as_gabors
+from .normalisation import Normalisation
 from .population import Population
 from .readouts import GaussianReadout
 

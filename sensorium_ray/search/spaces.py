@@ -13,9 +13,9 @@ from ray.tune.search.sample import Domain
 from ..errors import ConfigError
 from ..models import find
 
-Size = Literal["full", "demo", "published"]
+Size = Literal["full", "demo", "published", "small"]
 
-_VARIABLES: dict[Size, str] = {"full": "SPACE", "demo": "DEMO", "published": "PUBLISHED"}
+_VARIABLES: dict[Size, str] = {"full": "SPACE", "demo": "DEMO", "published": "PUBLISHED", "small": "SMALL"}
 
 
 def space(architecture: str, size: Size = "full") -> dict[str, dict[str, Any]]:
@@ -23,7 +23,8 @@ def space(architecture: str, size: Size = "full") -> dict[str, dict[str, Any]]:
 
     Parameters
     ----------
-    size : 'full', 'demo' (small enough for two cores) or 'published' (the paper's point alone).
+    size : 'full', 'demo' (small enough for two cores), 'published' (the paper's point alone) or 'small' (a network that
+        trains in a second).
 
     Raises
     ------

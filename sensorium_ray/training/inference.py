@@ -1,4 +1,4 @@
-"""A torch encoder as the function that `data.windows.predict_clip` asks."""
+"""A torch encoder as the function that cuts clips (`data.windows`) ask."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def torch_run(encoder: Encoder, population: Population, mouse: str) -> Run:
     neurons = torch.tensor(population.neuron_range(mouse), device=device)
 
     @torch.inference_mode()
-    def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray) -> np.ndarray:
-        inputs = [torch.from_numpy(array).to(device) for array in (video, behavior, pupil_center)]
+    def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray, moment: np.ndarray) -> np.ndarray:
+        *inputs, moments = (torch.from_numpy(array).to(device) for array in (video, behavior, pupil_center, moment))
         mice = torch.full((len(video),), place, device=device)
-        return encoder(*inputs, mice, neurons).float().cpu().numpy()
+        return encoder(*inputs, mice, neurons, moments).float().cpu().numpy()
 
     return run

@@ -15,10 +15,11 @@ from torch import nn
 
 from ..data.loading import Batch, Draw, draw_windows, prefetch
 from ..data.store import FrameStore
-from ..data.windows import predict_clip
+from ..data.windows import Chunks, Overlapping
 from ..errors import ConfigError, DataError
 from ..metrics.statistics import CoMoments
 from ..models import find
+from ..models.normalisation import PUBLISHED
 from ..models.population import Population
 from ..version import package_version
 from .checkpoint import Checkpoint
@@ -78,7 +79,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self._store = store
         self._architecture, self._config, self._settings = architecture, config, settings
-        self._population = Population.from_store(store)
+        normalisation = find.make_config(architecture, config).normalisation
+        self._population = Population.from_store(store, PUBLISHED.get(normalisation, ()))
         self._trials = {mouse: store[mouse].select("train") for mouse in store.mice}
         for mouse, trials in self._trials.items():
             if not trials:
@@ -121,13 +123,14 @@ class Trainer:
         encoder, settings = self._encoder, self._settings
         neurons = torch.tensor(self._population.neuron_range(mouse), device=self._device)
         mice = torch.full((settings.batch,), self._population.index(mouse), device=self._device)
-        video, behavior, pupil, responses = (
+        video, behavior, pupil, responses, moment = (
             torch.from_numpy(array).to(self._device, non_blocking=True)
-            for array in (batch.video, batch.behavior, batch.pupil_center, batch.responses)
+            for array in (batch.video, batch.behavior, batch.pupil_center, batch.responses, batch.moment)
         )
-        recorded = responses / encoder.normaliser.response_scale[neurons][:, None]
-        predicted = encoder.normalised_responses(video, behavior, pupil, mice, neurons)
-        loss = poisson_loss(predicted, recorded[:, :, encoder.receptive_field - 1 :])
+        predicted = encoder.normalised_responses(video, behavior, pupil, mice, neurons, moment)
+        frames = predicted.shape[2]
+        recorded = responses[:, :, responses.shape[2] - frames :] / encoder.response_units(neurons, moment, frames)
+        loss = poisson_loss(predicted, recorded)
         if not torch.isfinite(loss):
             raise DataError("training diverged: the loss is not finite", self._architecture, "lower learning_rate")
         for group in self._optimizer.param_groups:
@@ -141,8 +144,9 @@ class Trainer:
 
     def _window(self, mouse: str) -> tuple[int, int]:
         """Frames and stride of a training window, the past that the receptive field needs included."""
-        if self._encoder.window:
-            return self._encoder.window.frames, self._encoder.window.stride
+        cut = self._encoder.cut
+        if not isinstance(cut, Chunks):
+            return cut.frames, cut.stride if isinstance(cut, Overlapping) else 1
         past = self._encoder.receptive_field - 1
         longest = max(trial.frames for trial in self._trials[mouse])
         return past + max(1, min(self._settings.frames, longest - past)), 1
@@ -175,7 +179,7 @@ class Trainer:
         run = torch_run(self._average, self._population, mouse)
         for trial in data.select(rules.oracle):
             counted = rules.window.slice(trial.frames)
-            predicted = predict_clip(run, data.clip(trial.trial), self._average.receptive_field, self._average.window)
+            predicted = self._average.cut.predict(run, data.clip(trial.trial))
             signals = np.stack([data.responses(trial.trial)[:, counted], predicted[:, counted]])
             moments = CoMoments.of(signals)
             total = moments if total is None else total.merge(moments)

@@ -28,7 +28,8 @@ def _clip(frames: int, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torc
 
 def _ask(encoder: Encoder, frames: int, mouse: int, neurons: range | list[int]) -> np.ndarray:
     with torch.no_grad():
-        return encoder(*_clip(frames), torch.full((2,), mouse), torch.tensor(list(neurons))).numpy()
+        moment = torch.arange(frames).expand(2, -1)
+        return encoder(*_clip(frames), torch.full((2,), mouse), torch.tensor(list(neurons)), moment).numpy()
 
 
 def test_every_architecture_has_a_small_configuration_here() -> None:
@@ -64,7 +65,7 @@ def test_every_parameter_that_a_mouse_uses_gets_a_gradient(name: str, population
     encoder = find.build(name, SMALL[name], population)
     for mouse, spec in enumerate(population.mice):
         neurons = torch.tensor(population.neuron_range(spec.name))
-        encoder(*_clip(20), torch.full((2,), mouse), neurons).sum().backward()
+        encoder(*_clip(20), torch.full((2,), mouse), neurons, torch.arange(20).expand(2, -1)).sum().backward()
     without = [
         key for key, value in encoder.named_parameters() if value.grad is None or not value.grad.isfinite().all()
     ]

@@ -33,10 +33,13 @@ def _loss_on_fixed_windows(trainer: Trainer, store: FrameStore) -> float:
     batch = sample_windows(mouse, mouse.select("train"), 16, 24, 1, np.random.default_rng(0))
     neurons = torch.tensor(checkpoint.population.neuron_range(mouse.name))
     inputs = [torch.from_numpy(array) for array in (batch.video, batch.behavior, batch.pupil_center)]
+    moment = torch.from_numpy(batch.moment)
     with torch.no_grad():
-        predicted = encoder(*inputs, torch.zeros(16, dtype=torch.int64), neurons)
-        scale = encoder.normaliser.response_scale[neurons][:, None]
-        return poisson_loss(predicted / scale, torch.from_numpy(batch.responses) / scale).item()
+        predicted = encoder(*inputs, torch.zeros(16, dtype=torch.int64), neurons, moment)
+        frames = predicted.shape[2]
+        scale = encoder.response_units(neurons, moment, frames)
+        recorded = torch.from_numpy(batch.responses)[:, :, -frames:]
+        return poisson_loss(predicted / scale, recorded / scale).item()
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
