@@ -92,6 +92,8 @@ class Manifest(_Part):
     frame_shape: tuple[int, int]
     rate: float = FRAME_RATE
     behavior_channels: int = 2
+    inputs: Literal["recorded", "normalised"] = "recorded"
+    """Units of what it takes: those of the data, or normalised beforehand, where the model came without statistics."""
     receptive_field: int = 1
     cut: CutEntry = CutEntry.of(Chunks())
     parity: Parity | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import typer
 
 from ..errors import InputError, SensoriumError
-from . import data, download, ensemble, leaderboard, report, scoring, search, serving, simulate, submission
+from . import data, download, ensemble, importing, leaderboard, report, scoring, search, serving, simulate, submission
 
 app = typer.Typer(
     name="sensorium",
@@ -27,6 +27,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "describe": data.describe,
     "sweep": search.sweep,
     "export": search.export,
+    "import": importing.import_,
     "ensemble": ensemble.ensemble,
     "score": scoring.score,
     "report": report.report,

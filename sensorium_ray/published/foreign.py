@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..benchmark import SENSORIUM_2023, Benchmark
 from ..errors import BundleError
 from ..models.encoder import Encoder
 
@@ -42,12 +43,14 @@ class Foreign:
     architecture, config : of the network here.
     core : weights that all mice share, in our names.
     mice : in the checkpoint's order.
+    benchmark : that it was trained on.
     """
 
     architecture: str
     config: dict[str, Any]
     core: Weights
     mice: Sequence[ForeignMouse]
+    benchmark: Benchmark = SENSORIUM_2023
 
     def load_into(self, encoder: Encoder, mice: Sequence[ForeignMouse]) -> None:
         """Give a freshly built network of `architecture` and `config` for some of the mice their weights.
