@@ -9,7 +9,7 @@ import numpy as np
 
 from ..benchmark import FRAME_SHAPE, Benchmark
 from ..data.clip import Clip
-from ..data.store import FrameStore, Statistics
+from ..data.store import FrameStore
 from ..errors import BundleError
 from ..models import find
 from ..models.normalisation import PUBLISHED
@@ -120,14 +120,7 @@ def _known(store: FrameStore, names: Sequence[str], kind: str) -> Population:
 
 def _unknown(mice: Mapping[str, ForeignMouse], benchmark: Benchmark) -> Population:
     """Mice of which nothing is known but how many neurons they have; these are numbered."""
-    return Population([_spec(name, mouse.neurons, len(benchmark.behavior)) for name, mouse in mice.items()])
-
-
-def _spec(name: str, neurons: int, channels: int) -> MouseSpec:
-    zero, one = np.zeros((), np.float32), np.ones((), np.float32)
-    behavior, pupil, responses = (np.ones(size, np.float32) for size in (channels, 2, neurons))
-    statistics = Statistics(zero, one, 0 * behavior, behavior, 0 * pupil, pupil, responses, responses)
-    return MouseSpec(name, np.arange(neurons), np.zeros((neurons, 3), np.float32), statistics)
+    return Population([MouseSpec.unknown(name, mouse.neurons, len(benchmark.behavior)) for name, mouse in mice.items()])
 
 
 def _noise(population: Population, recorded: bool) -> dict[str, tuple[str, Clip]]:

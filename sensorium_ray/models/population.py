@@ -33,6 +33,14 @@ class MouseSpec:
     statistics: Statistics
     published: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    @classmethod
+    def unknown(cls, name: str, neurons: int, behavior_channels: int = 2) -> MouseSpec:
+        """A mouse of which no more is known: neurons that are numbered, statistics that change nothing."""
+        zero, one = np.zeros((), np.float32), np.ones((), np.float32)
+        behavior, pupil, responses = (np.ones(size, np.float32) for size in (behavior_channels, 2, neurons))
+        statistics = Statistics(zero, one, 0 * behavior, behavior, 0 * pupil, pupil, responses, responses)
+        return cls(name, np.arange(neurons), np.zeros((neurons, 3), np.float32), statistics)
+
     @property
     def neurons(self) -> int:
         """Number of neurons."""

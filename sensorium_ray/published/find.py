@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def load(file: Path, trusted: bool = False) -> Any:
     try:
         return torch.load(file, map_location="cpu", weights_only=not trusted)
     except Exception as error:  # unpickling raises whatever it likes
-        if "weights_only" in str(error):
+        if re.search("unsupported (global|class)|instantiate", str(error), re.IGNORECASE):
             what = "holds more than tensors and plain values, and to load that can run any code"
             raise BundleError(what, str(file), "if you trust its source, pass --trust") from error
         raise BundleError(f"is no readable checkpoint ({type(error).__name__})", str(file), "fetch it again") from error

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from sensorium_ray.data.store import Statistics
 from sensorium_ray.models import find
 from sensorium_ray.models.encoder import Encoder
 from sensorium_ray.models.population import MouseSpec, Population
@@ -29,7 +28,9 @@ class Reference:
     def load(cls, format_name: str, file: str, **settings: Any) -> Reference:
         """From a file in `REFERENCES`; `settings` change the network's configuration."""
         foreign = formats.read(format_name, REFERENCES / file)
-        population = Population([mouse_spec(mouse.name, mouse.neurons) for mouse in foreign.mice])
+        population = Population(
+            [MouseSpec.unknown(mouse.name, mouse.neurons, len(foreign.benchmark.behavior)) for mouse in foreign.mice]
+        )
         settings = {**foreign.config, "normalisation": "raw", **settings}
         encoder = find.build(foreign.architecture, settings, population)
         foreign.load_into(encoder, foreign.mice)
@@ -52,13 +53,6 @@ class Reference:
         with torch.no_grad():
             mice = torch.full((batch,), mouse)
             return self.encoder.normalised_responses(*tensors, mice, neurons, moment).numpy()
-
-
-def mouse_spec(name: str, neurons: int) -> MouseSpec:
-    """A mouse of which nothing is known."""
-    one, pair, each = (np.ones(shape, np.float32) for shape in ((), (2,), (neurons,)))
-    places = np.random.default_rng(0).normal(size=(neurons, 3))
-    return MouseSpec(name, np.arange(neurons), places, Statistics(one, one, pair, pair, pair, pair, each, each))
 
 
 def vectors(folder: str) -> dict[str, np.ndarray]:
