@@ -23,6 +23,8 @@ interpreter, which takes longer than copying it. They wait side by side for disk
 class Batch:
     """Training windows of one mouse, all float32; in memory time goes before channels and neurons.
 
+    The arrays may be parts of one, in which a frame's video lies beside its responses.
+
     Parameters
     ----------
     video : (batch, frames, height, width)
@@ -129,8 +131,9 @@ def sample_windows(
 def prefetch(draws: Iterable[Draw], readers: int = 2) -> Generator[Batch, None, None]:
     """Batches in the order of `draws`, read by threads while their user is busy with the ones before.
 
-    As many batches as there are readers are ahead of the one in use. What a reader raises comes out where its batch
-    would have. Closing the iterator, as `contextlib.closing` does, waits for the readers.
+    As many batches as there are readers are ahead of the one in use. Readers wait for disks and networks side by side;
+    what is in memory one reads as fast as several. What a reader raises comes out where its batch would have. Closing
+    the iterator, as `contextlib.closing` does, waits for the readers.
     """
     with ThreadPoolExecutor(readers, thread_name_prefix="prefetch") as pool:
         ahead: deque[Future[Batch]] = deque()
