@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -17,7 +17,7 @@ from .. import cache, storage
 from ..benchmark import BENCHMARKS, Benchmark
 from ..errors import DataError
 from .clip import CLIP_ARRAYS, Clip
-from .trial_file import first_row, read_rows
+from .trial_file import copy_rows, first_row, read_rows
 
 FORMAT = 2
 """Version of the folder layout, kept in store.json."""
@@ -233,28 +233,41 @@ class MouseData:
         DataError : the trial is unknown, or its file is missing or cut off.
         """
         info = self.trial(trial)
-        with self._file_of(info) as file:
+        with self._file_of(info) as path:
+            file = cache.local(path, info.sha256)
             return np.memmap(file, self.row_dtype, "r", self._first_row(info, file), (info.frames,))
 
-    def read_window(self, trial: int, start: int, stride: int, out: Mapping[str, np.ndarray]) -> None:
+    def read_window(self, trial: int, start: int, stride: int, rows: np.ndarray) -> None:
         """Read every `stride`-th frame of a trial from `start` on, and none between them.
 
         Parameters
         ----------
-        out : memory to fill, (frames, …) C-contiguous for each field of `row_dtype`, and of its type.
+        rows : (frames,) of `row_dtype`, C-contiguous: memory to fill.
 
         Raises
         ------
         DataError : the trial is unknown or has no such frames, or its file is missing or cut off.
         """
-        info, fields = self.trial(trial), [out[name] for name in self.row_dtype.names or ()]
-        last = start + (len(fields[0]) - 1) * stride
-        if min(start, stride - 1, last - start) < 0 or last >= info.frames:
-            what = f"has no frames {start}..{last} in steps of {stride}"
-            raise DataError(what, f"{self.name}/{trial}", f"it has {info.frames}")
-        with self._file_of(info) as file:
-            size = self.row_dtype.itemsize
-            read_rows(file, self._first_row(info, file) + start * size, stride * size, fields)
+        info = self._window_of(trial, start, stride, len(rows))
+        with self._file_of(info) as path:
+            file, size = cache.local(path, info.sha256), self.row_dtype.itemsize
+            read_rows(file, self._first_row(info, file) + start * size, stride * size, rows)
+
+    def copy_window(self, trial: int, start: int, stride: int, rows: np.ndarray) -> bool:
+        """Do what `read_window` does, if all of it is in this machine's memory.
+
+        Returns
+        -------
+        Whether it is. If not, `rows` is undefined, and the disk, where it has them, is fetching the frames.
+
+        Raises
+        ------
+        DataError : as `read_window`.
+        """
+        info = self._window_of(trial, start, stride, len(rows))
+        with self._file_of(info) as path:
+            file, size = cache.held(path, info.sha256), self.row_dtype.itemsize
+            return file is not None and copy_rows(file, self._first_row(info, file) + start * size, stride * size, rows)
 
     def clip(self, trial: int) -> Clip:
         """Video and behaviour of a trial, in memory."""
@@ -271,14 +284,22 @@ class MouseData:
         """Type of a row of this mouse's trial files."""
         return row_dtype(self.frame_shape, self.neurons, self.behavior_channels, self.dtype)
 
+    def _window_of(self, trial: int, start: int, stride: int, frames: int) -> TrialInfo:
+        """The trial, which has such frames."""
+        info, last = self.trial(trial), start + (frames - 1) * stride
+        if min(start, stride - 1, last - start) < 0 or last >= info.frames:
+            what = f"has no frames {start}..{last} in steps of {stride}"
+            raise DataError(what, f"{self.name}/{trial}", f"it has {info.frames}")
+        return info
+
     @contextmanager
     def _file_of(self, info: TrialInfo) -> Iterator[Path]:
-        """A trial's file on disk, and one sentence for whatever its reader finds wrong with it."""
+        """A trial's file in the store, and one sentence for whatever its reader finds wrong with it."""
         if info.trial not in self._paths:
             self._paths[info.trial] = trial_file(self.path, info.trial)
         path = self._paths[info.trial]
         try:
-            yield cache.local(path, info.sha256)
+            yield path
         except FileNotFoundError as error:
             raise DataError("file is missing", str(path), reingest(self.path)) from error
         except (ValueError, OSError, EOFError) as error:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,47 +28,54 @@ def first_row(path: Path, dtype: np.dtype, frames: int) -> int:
         return file.tell()
 
 
-def read_rows(path: Path, start: int, step: int, fields: Sequence[np.ndarray]) -> None:
-    """Read rows whose first bytes lie `step` apart, each field into its own array.
+def copy_rows(path: Path, start: int, step: int, rows: np.ndarray) -> bool:
+    """Read rows as `read_rows` does, if the page cache holds them all.
 
-    What the page cache holds is copied at once. As soon as a row is not there, the disk is asked for all that are
-    left, which it fetches side by side, and for nothing between them.
+    Returns
+    -------
+    Whether it does. If not, `rows` is undefined, and the disk was asked for all of them: it fetches them side by side,
+    and nothing between them.
+    """
+    file = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            if _read(file, start, step, rows, os.RWF_NOWAIT):
+                return True
+        except OSError:  # none of a row, or a file system that cannot tell
+            pass
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+        for place in range(start, start + len(rows) * step, step):
+            os.posix_fadvise(file, place, rows.itemsize, os.POSIX_FADV_WILLNEED)
+        return False
+    finally:
+        os.close(file)
+
+
+def read_rows(path: Path, start: int, step: int, rows: np.ndarray) -> None:
+    """Read rows whose first bytes lie `step` apart, and nothing between them.
 
     Parameters
     ----------
     start : byte at which the first of the rows begins.
-    fields : (rows, …) each, in the order of the row's fields.
+    rows : (rows,) to fill, C-contiguous, of the file's type.
 
     Raises
     ------
     EOFError : the file ends before the last of them does.
     """
-    size = sum(field[0].nbytes for field in fields)
-    places = range(start, start + len(fields[0]) * step, step)
-    asked = False
     file = os.open(path, os.O_RDONLY)
     try:
-        for place, *row in zip(places, *fields, strict=True):
-            if not asked:
-                if _read_cached(file, row, place) == size:
-                    continue
-                _ask_for(file, range(place, places.stop, step), size)
-                asked = True
-            if os.preadv(file, row, place) != size:
-                raise EOFError("the file ends early")
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+        if not _read(file, start, step, rows, 0):
+            raise EOFError("the file ends early")
     finally:
         os.close(file)
 
 
-def _read_cached(file: int, row: list[Any], place: int) -> int:
-    """Bytes that were read without waiting for a disk."""
-    try:
-        return os.preadv(file, row, place, os.RWF_NOWAIT)
-    except OSError:  # none of them, or a file system that cannot tell
-        return 0
-
-
-def _ask_for(file: int, places: Iterable[int], size: int) -> None:
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
-    for place in places:
-        os.posix_fadvise(file, place, size, os.POSIX_FADV_WILLNEED)
+def _read(file: int, start: int, step: int, rows: np.ndarray, flags: int) -> bool:
+    """Whether all rows could be read whole."""
+    size, memory = rows.itemsize, rows.view(np.uint8).data
+    return all(
+        os.preadv(file, (memory[row * size : (row + 1) * size],), start + row * step, flags) == size
+        for row in range(len(rows))
+    )
