@@ -26,10 +26,10 @@ class Reference:
     population: Population
 
     @classmethod
-    def load(cls, format_name: str, file: str, **settings: Any) -> Reference:
+    def load(cls, format_name: str, file: str, behavior_channels: int = 2, **settings: Any) -> Reference:
         """From a file in `REFERENCES`; `settings` change the network's configuration."""
         foreign = formats.read(format_name, REFERENCES / file)
-        population = Population([mouse_spec(mouse.name, mouse.neurons) for mouse in foreign.mice])
+        population = Population([mouse_spec(mouse.name, mouse.neurons, behavior_channels) for mouse in foreign.mice])
         settings = {**foreign.config, "normalisation": "raw", **settings}
         encoder = find.build(foreign.architecture, settings, population)
         foreign.load_into(encoder, foreign.mice)
@@ -54,11 +54,12 @@ class Reference:
             return self.encoder.normalised_responses(*tensors, mice, neurons, moment).numpy()
 
 
-def mouse_spec(name: str, neurons: int) -> MouseSpec:
+def mouse_spec(name: str, neurons: int, behavior_channels: int = 2) -> MouseSpec:
     """A mouse of which nothing is known."""
-    one, pair, each = (np.ones(shape, np.float32) for shape in ((), (2,), (neurons,)))
+    one, behavior, pupil, each = (np.ones(shape, np.float32) for shape in ((), behavior_channels, 2, neurons))
     places = np.random.default_rng(0).normal(size=(neurons, 3))
-    return MouseSpec(name, np.arange(neurons), places, Statistics(one, one, pair, pair, pair, pair, each, each))
+    statistics = Statistics(one, one, behavior, behavior, pupil, pupil, each, each)
+    return MouseSpec(name, np.arange(neurons), places, statistics)
 
 
 def vectors(folder: str) -> dict[str, np.ndarray]:
