@@ -28,6 +28,13 @@ DEMO = {
     "training": {"learning_rate": tune.loguniform(3e-3, 8e-3), "frames": 32, "warmup": 0.3},
 }
 SMALL = {
-    "model": {"channels": (4, 6), "spatial_kernels": (9, 5), "temporal_kernels": (5, 3), "padding": False, "stride": 2},
+    "model": {
+        "channels": (4, 6),
+        "spatial_kernels": (9, 5),
+        "temporal_kernels": (5, 3),
+        "padding": False,
+        "stride": 2,
+        "readout": "factorised",
+    },
     "training": {},
 }
