@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..benchmark import folder_of_2022
+from ..benchmark import SENSORIUM_2022, folder_of_2022
 from ..errors import BundleError
 from . import gaussian
 from .foreign import Foreign, ForeignMouse, Weights, take
@@ -35,7 +35,7 @@ def translate(checkpoint: Any) -> Foreign:
     core = take(checkpoint, dict(_core_names(layers)), _NAME)
     shifter = any(name.startswith("shifter.") for name in checkpoint)
     mice = [_mouse(checkpoint, key, shifter) for key in gaussian.keys(checkpoint)]
-    return Foreign("stacked2d", _config(core, layers, shifter), core, mice)
+    return Foreign("stacked2d", _config(core, layers, shifter), core, mice, SENSORIUM_2022)
 
 
 def _config(core: Weights, layers: int, shifter: bool) -> dict[str, Any]:
