@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..benchmark import FRAME_SHAPE
 
 
 def stack_planes(video: Tensor, *planes: Tensor) -> Tensor:
@@ -56,14 +59,35 @@ class FactorisedConv(nn.Module):
         super().__init__()
         self.spatial = nn.Conv3d(inputs, outputs, (1, spatial, spatial), (1, stride, stride))
         self.temporal = nn.Conv3d(outputs, outputs, (temporal, 1, 1))
-        for conv in (self.spatial, self.temporal):
-            nn.init.xavier_normal_(conv.weight)
-            assert conv.bias is not None
-            nn.init.zeros_(conv.bias)
+        start_convs(self.spatial, self.temporal)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(batch, inputs, frames, h, w) -> (batch, outputs, frames - temporal + 1, smaller h, smaller w)."""
         return temporal_conv(spatial_conv(inputs, self.spatial), self.temporal)
+
+
+def start_convs(*convs: nn.Conv2d | nn.Conv3d) -> None:
+    """Start weights as Xavier normal (Glorot & Bengio 2010) and biases at 0, as the starter kits do."""
+    for conv in convs:
+        nn.init.xavier_normal_(conv.weight)
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)
+
+
+def map_shape(kernels: Sequence[int], stride: int, padding: bool = False) -> tuple[int, int]:
+    """Height and width of the feature map that convolutions make of a frame of the benchmark.
+
+    Parameters
+    ----------
+    kernels : sizes of the square kernels, one a layer.
+    stride : of the first layer.
+    padding : kernels are odd, and zeros around the map make up for what they would take from its border.
+    """
+    height, width = FRAME_SHAPE
+    for place, kernel in enumerate(kernels):
+        lost, step = 0 if padding else kernel - 1, 1 if place else stride
+        height, width = ((size - lost - 1) // step + 1 for size in (height, width))
+    return height, width
 
 
 @torch.no_grad()

@@ -139,15 +139,15 @@ def _pooled(mouse: MouseSpec) -> dict[str, np.ndarray]:
 
 
 def _published(mouse: MouseSpec) -> dict[str, np.ndarray]:
-    behavior = _in_time(mouse, "behavior/std", 1)
+    behavior = _rows(mouse, "behavior/std")
     return {
         "video_mean": _video(mouse, "video/mean"),
         "video_scale": _video(mouse, "video/std"),
         "behavior_mean": np.zeros_like(behavior),
         "behavior_scale": behavior,
-        "pupil_mean": _in_time(mouse, "pupil_center/mean", 1),
-        "pupil_scale": _in_time(mouse, "pupil_center/std", 1),
-        "response_scale": 1 / time_precision(_in_time(mouse, "responses/std", 1)),
+        "pupil_mean": _rows(mouse, "pupil_center/mean"),
+        "pupil_scale": _rows(mouse, "pupil_center/std"),
+        "response_scale": 1 / time_precision(_rows(mouse, "responses/std")),
     }
 
 
@@ -155,34 +155,51 @@ def _extremes(mouse: MouseSpec) -> dict[str, np.ndarray]:
     mean, std = _video(mouse, "video/mean"), _video(mouse, "video/std")
     scaled = {"video_mean": mean, "video_scale": std - mean}
     for name, field in (("behavior", "behavior"), ("pupil", "pupil_center")):
-        low, high = (_in_time(mouse, f"{field}/{which}", 1) for which in ("min", "max"))
+        low, high = (_rows(mouse, f"{field}/{which}") for which in ("min", "max"))
         scaled |= {f"{name}_mean": low, f"{name}_scale": high - low}
-    return {**scaled, "response_scale": 1 / time_precision(_in_time(mouse, "responses/std", 1))}
+    return {**scaled, "response_scale": 1 / time_precision(_rows(mouse, "responses/std"))}
 
 
 _TABLES = {"raw": _raw, "pooled": _pooled, "published": _published, "extremes": _extremes}
 
 
 def _video(mouse: MouseSpec, name: str) -> np.ndarray:
-    """(moments or 1, height or 1, width or 1): of 2022 it is one number."""
-    array = _in_time(mouse, name, 2)
-    return array.transpose(2, 0, 1) if array.ndim == 3 else array.reshape(1, 1, 1)
+    """(moments, height, width); of 2022 it is one number, (1, 1, 1)."""
+    array = _statistic(mouse, name)
+    if array.size == 1:
+        return _known(mouse, name, array.reshape(1, 1, 1))
+    if array.ndim != 3:
+        raise _misshapen(mouse, name, array, "one number, or (height, width, frames)")
+    return _known(mouse, name, array).transpose(2, 0, 1)
 
 
-def _in_time(mouse: MouseSpec, name: str, timeless: int) -> np.ndarray:
-    """A published statistic with its time last; one of `timeless` axes or fewer, as of 2022, is given one moment.
+def _rows(mouse: MouseSpec, name: str) -> np.ndarray:
+    """(channels or neurons, moments); of 2022 it is a number a row, which counts for every moment."""
+    array, statistics = _statistic(mouse, name), mouse.statistics
+    channels = {"behavior": len(statistics.behavior_std), "pupil_center": len(statistics.pupil_std)}
+    rows = channels.get(name.split("/", maxsplit=1)[0], mouse.neurons)
+    if array.size != rows and (array.ndim != 2 or len(array) != rows):
+        raise _misshapen(mouse, name, array, f"({rows},) or ({rows}, frames)")
+    return _known(mouse, name, array.reshape(rows, -1))
 
-    It ends where no training trial was long enough (NaN).
-    """
+
+def _statistic(mouse: MouseSpec, name: str) -> np.ndarray:
     if name not in mouse.published:
         raise DataError(f"came without the published statistic {name}", mouse.name, "choose normalisation 'pooled'")
-    array = np.asarray(mouse.published[name], np.float64)
-    if array.ndim <= timeless:
-        return array[..., None]
+    return np.asarray(mouse.published[name], np.float64)
+
+
+def _known(mouse: MouseSpec, name: str, array: np.ndarray) -> np.ndarray:
+    """A statistic whose time is last, up to where no training trial was long enough (NaN)."""
     known = np.flatnonzero(np.isfinite(array.reshape(-1, array.shape[-1])).all(axis=0))
     if not len(known):
         raise DataError(f"has NaN at every time point of the published statistic {name}", mouse.name)
     return array[..., : known[-1] + 1]
+
+
+def _misshapen(mouse: MouseSpec, name: str, array: np.ndarray, wanted: str) -> DataError:
+    what = f"has shape {array.shape} in the published statistic {name}, which should be {wanted}"
+    return DataError(what, mouse.name, "mend meta/statistics or choose normalisation 'pooled'")
 
 
 def _same_length(arrays: list[np.ndarray], axis: int) -> list[np.ndarray]:

@@ -120,4 +120,8 @@ def _mouse_spec(mouse: MouseData, published: Sequence[str]) -> MouseSpec:
     # What was shown is called videos in 2023 and images in 2022.
     named = {name.replace("videos/", "video/").replace("images/", "video/"): array for name, array in found.items()}
     taken = {name: named[name] for name in published if name in named}
+    # What a mouse lacks altogether is read as zeros, and has to stay zero.
+    zeros = {"behavior": np.zeros(mouse.behavior_channels), "pupil_center": np.zeros(2)}
+    for absent in mouse.absent:
+        taken |= {name: zeros[absent] for name in published if name.startswith(f"{absent}/")}
     return MouseSpec(mouse.name, mouse.unit_ids, mouse.coordinates, mouse.statistics, taken)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import ConfigError
 from .population import Population
+
+MapReadout = Literal["gaussian", "factorised"]
+"""Readouts of feature maps; see `map_readout`."""
 
 _START_REACH = 0.2  # how far from the middle the mean points start, as in the starter kit
 _START_SPREAD = 0.2  # of the noise around them; the starter kit begins with 1, from where short trainings go less far
+_MASK_SPREAD = 1e-3  # of the factorised readout's weights, as in the starter kit
 
 
 class GaussianReadout(nn.Module):
@@ -100,6 +106,55 @@ class GaussianReadout(nn.Module):
         places = points.reshape(batch * frames, -1, 1, 2)
         sampled = F.grid_sample(flat, places, align_corners=True)[..., 0]
         return sampled.reshape(batch, frames, channels, -1)
+
+
+class FactorisedReadout(nn.Module):
+    """Each neuron weighs the whole feature map: a mask of its places times weights of its channels.
+
+    Klindt et al. 2017 (arXiv 1711.02653), as the Sensorium 2023 starter kit sets it: masks and weights of either
+    sign, neither of norm 1, and responses ELU + 1. There is no shifter. The kit has no bias, which is a bias of 0.
+
+    Parameters
+    ----------
+    channels, map_shape : of the feature map; `map_shape` is its height and width.
+    """
+
+    def __init__(self, population: Population, channels: int, map_shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.mask = nn.Parameter(torch.empty(population.neurons, *map_shape).normal_(std=_MASK_SPREAD))
+        self.features = nn.Parameter(torch.empty(population.neurons, channels).normal_(std=_MASK_SPREAD))
+        self.bias = nn.Parameter(_elu_bias(population))
+
+    def forward(
+        self, features: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor
+    ) -> Tensor:
+        """(batch, channels, frames, height, width), whatever the mouse does -> (batch, n, frames), not negative.
+
+        Raises
+        ------
+        ConfigError : the feature map is of another shape, since the frames are.
+        """
+        if features.shape[3:] != self.mask.shape[1:]:
+            ours, theirs = ("x".join(map(str, shape)) for shape in (self.mask.shape[1:], features.shape[3:]))
+            what = f"weighs feature maps of {ours} pixels, these have {theirs}"
+            raise ConfigError(what, "factorised readout", "choose the Gaussian readout for frames of another size")
+        seen = features.transpose(1, 2).flatten(3) @ self.mask[neurons].flatten(1).T
+        drive = (seen * self.features[neurons].T).sum(2) + self.bias[neurons]
+        return F.elu(drive).add(1).transpose(1, 2)
+
+
+def map_readout(kind: MapReadout, population: Population, channels: int, map_shape: tuple[int, int]) -> nn.Module:
+    """Readout of feature maps by name: 'gaussian' (with shifter) or 'factorised'.
+
+    Raises
+    ------
+    ConfigError : there is no such readout.
+    """
+    if kind not in get_args(MapReadout):
+        raise ConfigError(f"there is no readout '{kind}'", "readout", f"known: {', '.join(get_args(MapReadout))}")
+    if kind == "gaussian":
+        return GaussianReadout(population, channels)
+    return FactorisedReadout(population, channels, map_shape)
 
 
 class PooledReadout(nn.Module):

@@ -95,6 +95,64 @@ def test_the_published_dwiseneuro_core_and_cortex_have_the_published_number_of_p
     assert sum(p.numel() for p in encoder.core.parameters()) == 3_673_404 + 5_402_624
 
 
+@pytest.mark.parametrize("padding", [True, False])
+def test_the_published_3d_core_has_the_number_of_parameters_of_the_starter_kit_s(
+    padding: bool, population: Population
+) -> None:
+    encoder = find.build("convolution3d", {"padding": padding}, population)
+    assert sum(p.numel() for p in encoder.core.parameters()) == 1_946_688
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("convolution3d", {"spatial_kernels": (9, 5), "temporal_kernels": (3, 3), "channels": (2, 2), "padding": True}),
+        (
+            "convolution3d",
+            {"spatial_kernels": (8, 5), "temporal_kernels": (3, 3), "channels": (2, 2), "padding": False},
+        ),
+        ("factorised3d", {"spatial_kernels": (8, 5), "temporal_kernels": (3, 3), "channels": (2, 2)}),
+    ],
+)
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_the_factorised_readout_knows_the_size_of_the_map(
+    name: str, config: dict[str, object], stride: int, population: Population
+) -> None:
+    encoder = find.build(name, {**config, "stride": stride, "readout": "factorised"}, population)
+    answer = _ask(encoder.eval(), 2, 0, [0, 1])
+    assert answer.shape == (2, 2, 2)
+
+
+def test_the_factorised_readout_refuses_frames_of_another_size(population: Population) -> None:
+    encoder = find.build("convolution3d", SMALL["convolution3d"], population).eval()
+    video, behavior, pupil = _clip(3)
+    inputs = (video[:, :, ::2, ::2], behavior, pupil, torch.zeros(2, dtype=torch.int64), torch.arange(3))
+    with pytest.raises(ConfigError, match="weighs feature maps of 10x24 pixels, these have 1x8"):
+        encoder(*inputs, torch.arange(3).expand(2, -1))
+
+
+def test_an_unknown_readout_is_answered_with_the_known(population: Population) -> None:
+    with pytest.raises(ConfigError, match="there is no readout 'factorized'"):
+        find.build("factorised3d", {"readout": "factorized"}, population)
+
+
+def test_of_stacked_images_a_frame_s_answer_is_its_own(population: Population) -> None:
+    """No other frame matters, and without behaviour and shifter nothing but the frame does."""
+    torch.manual_seed(0)
+    video, behavior, pupil = _clip(6)
+    mouse, neurons = torch.zeros(2, dtype=torch.int64), torch.arange(5)
+    for plus in (True, False):
+        settings = {**SMALL["stacked2d"], "behavior": plus, "shifter": plus}
+        encoder = find.build("stacked2d", settings, population).eval()
+        with torch.no_grad():
+            whole = encoder(video, behavior, pupil, mouse, neurons, torch.arange(6).expand(2, -1))
+            clip = (video[:, 4:5], behavior[:, :, 4:5], pupil[:, :, 4:5])
+            alone = encoder(*clip, mouse, neurons, torch.zeros(2, 1, dtype=torch.int64))
+            moved = encoder(clip[0], clip[1] + 5, clip[2] + 5, mouse, neurons, torch.zeros(2, 1, dtype=torch.int64))
+        torch.testing.assert_close(alone, whole[:, :, 4:5], rtol=1e-4, atol=1e-6)
+        assert torch.equal(alone, moved) is not plus
+
+
 def test_an_unknown_architecture_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'dwiseneuro'"):
         find.build("dwisneuro", {}, Population([]))
