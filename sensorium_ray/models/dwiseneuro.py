@@ -20,6 +20,7 @@ from .layers import (
     DropPath,
     PositionalEncoding,
     SqueezeExcite,
+    gated_pointwise_conv,
     pointwise_conv,
     spatial_conv,
     stack_planes,
@@ -99,7 +100,7 @@ class Block(nn.Module):
         features = F.silu(self.norms[0](pointwise_conv(encoded, self.widen)))
         features = F.silu(self.norms[1](spatial_conv(features, self.space)))
         features = F.silu(self.norms[2](temporal_conv(features, self.time)))
-        features = self.norms[3](pointwise_conv(self.gate(features), self.narrow))
+        features = self.norms[3](gated_pointwise_conv(features, self.gate(features), self.narrow))
         # Nearest neighbours of an integer stride: every stride-th pixel from the first.
         shortcut = tile_channels(encoded[..., :: self.stride, :: self.stride], self.outputs)
         return self.drop_path(features) + self.shortcut_norm(shortcut)

@@ -52,6 +52,16 @@ def pointwise_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
     return F.linear(inputs.movedim(1, -1), weight, conv.bias).movedim(-1, 1)
 
 
+def gated_pointwise_conv(inputs: Tensor, gate: Tensor, conv: nn.Conv3d) -> Tensor:
+    """Apply a (1, 1, 1) convolution without bias to inputs times a gate, (batch, channels).
+
+    The gate goes into each sample's weights, which are far fewer than its features.
+    """
+    rows = inputs.movedim(1, -1)
+    weight = gate[:, :, None] * conv.weight.flatten(1).T
+    return (rows.flatten(1, 3) @ weight).reshape(*rows.shape[:-1], conv.out_channels).movedim(-1, 1)
+
+
 class FactorisedConv(nn.Module):
     """Spatial, then temporal convolution, both without padding; time loses `temporal - 1` frames at the front."""
 
@@ -144,7 +154,7 @@ class PositionalEncoding(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Gate channels by a small network of their means over time and space (Hu et al. 2018)."""
+    """Gates of the channels: a small network of their means over time and space (Hu et al. 2018)."""
 
     def __init__(self, channels: int, reduce_ratio: int) -> None:
         super().__init__()
@@ -153,9 +163,8 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Linear(hidden, channels)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Same shape."""
-        gate = torch.sigmoid(self.expand(F.silu(self.reduce(inputs.mean(dim=(2, 3, 4))))))
-        return inputs * gate[:, :, None, None, None]
+        """(batch, channels, frames, h, w) -> (batch, channels) in 0..1."""
+        return torch.sigmoid(self.expand(F.silu(self.reduce(inputs.mean(dim=(2, 3, 4))))))
 
 
 class DropPath(nn.Module):
@@ -171,7 +180,7 @@ class DropPath(nn.Module):
             return inputs
         keep = 1 - self.probability
         mask = torch.rand(inputs.shape[0], *[1] * (inputs.ndim - 1), device=inputs.device) < keep
-        return inputs * mask / keep
+        return inputs * (mask / keep)
 
 
 def tile_channels(inputs: Tensor, channels: int) -> Tensor:

@@ -25,6 +25,7 @@ from ..version import package_version
 from .checkpoint import Checkpoint
 from .inference import torch_run
 from .losses import poisson_loss
+from .memory import keep_freed_memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class Trainer:
     """
 
     def __init__(self, store: FrameStore, architecture: str, config: dict[str, Any], settings: TrainSettings) -> None:
+        keep_freed_memory()
         torch.manual_seed(settings.seed)
         self._store = store
         self._architecture, self._config, self._settings = architecture, config, settings
@@ -89,7 +91,7 @@ class Trainer:
         self._encoder = find.build(architecture, config, self._population).to(self._device)
         self._average = copy.deepcopy(self._encoder).eval()
         self._optimizer = torch.optim.AdamW(
-            self._encoder.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self._encoder.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self.epochs: list[Epoch] = []
 
@@ -108,7 +110,7 @@ class Trainer:
         turns = [mice[step % len(mice)] for step in range(steps)]
         with closing(prefetch(self._draw(mouse, rng) for mouse in turns)) as batches:
             losses = [
-                self._step(mouse, number * steps + step, batch)
+                self.step(mouse, number * steps + step, batch)
                 for step, (mouse, batch) in enumerate(zip(turns, batches, strict=True))
             ]
         epoch = Epoch(number + 1, float(np.mean(losses)), self.oracle_correlation())
@@ -119,7 +121,8 @@ class Trainer:
         frames, stride = self._window(mouse)
         return draw_windows(self._store[mouse], self._trials[mouse], self._settings.batch, frames, stride, rng)
 
-    def _step(self, mouse: str, step: int, batch: Batch) -> float:
+    def step(self, mouse: str, step: int, batch: Batch) -> float:
+        """One optimiser step on a batch of one mouse; gives its loss."""
         encoder, settings = self._encoder, self._settings
         neurons = torch.tensor(self._population.neuron_range(mouse), device=self._device)
         mice = torch.full((settings.batch,), self._population.index(mouse), device=self._device)
