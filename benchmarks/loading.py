@@ -15,13 +15,11 @@ s3 : the same from a float32 store on s3:// (moto's server, a process of its own
     cache; what the first pass, which fills the cache, takes is told apart.
 
 x1 reads in the process's one thread, x2 and x4 with so many processes ahead (`prefetch`; for the winner's way a pool of
-threads).
-Every contestant is a process of its own; they take turns, round by round. warm: all its files were read just before,
-then windows are drawn at random for a few seconds. cold: all its files were dropped from the page cache just before
-(posix_fadvise, which is best effort: `disk MB` tells what did come from the disk, per window), then as many windows,
-each of another trial. Figures are medians over the rounds, least and most in brackets; memory is the
-resident set after the last round, and its peak, of the process and its readers together: what they share counts for
-each of them.
+threads). Every contestant is a process of its own; they take turns, round by round. warm: all its files were read just
+before, then windows are drawn at random for a few seconds. cold: all its files were dropped from the page cache just
+before (posix_fadvise, which is best effort: `disk MB` tells what did come from the disk, per window), then as many
+windows, each of another trial. Figures are medians over the rounds, least and most in brackets; memory is the resident
+set after the last round, and its peak, of the process and its readers together: what they share counts for each.
 """
 
 from __future__ import annotations
