@@ -33,22 +33,13 @@ def local(path: Path, checksum: str) -> Path:
     FileNotFoundError : there is no such object.
     DataError : the bucket refuses, or what came does not have that checksum.
     """
-    copy = held(path, checksum)
-    if copy is None:
-        with _FETCHING[hash(checksum) % len(_FETCHING)]:
-            copy = held(path, checksum) or _fetch(path, checksum)
-    return copy
-
-
-def held(path: Path, checksum: str) -> Path | None:
-    """What `local` gives, or None where it would have to be fetched first."""
     if not storage.is_remote(path):
         return path
     copy = _copy(os.environ.get(_FOLDER, ""), checksum)
-    try:
-        os.utime(copy)  # it was used
-    except FileNotFoundError:
-        return None
+    if not _used(copy):
+        with _FETCHING[hash(checksum) % len(_FETCHING)]:
+            if not _used(copy):
+                _fetch(path, checksum, copy)
     return copy
 
 
@@ -67,14 +58,21 @@ def _copy(named: str, checksum: str) -> Path:
     return _folder(named) / checksum[:2] / checksum
 
 
-def _fetch(path: Path, checksum: str) -> Path:
-    copy = _copy(os.environ.get(_FOLDER, ""), checksum)
+def _used(copy: Path) -> bool:
+    """Whether the copy is there; notes that it was used."""
+    try:
+        os.utime(copy)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _fetch(path: Path, checksum: str, copy: Path) -> None:
     with storage.atomic_path(copy) as partial:
         partial.write_bytes(storage.read_bytes(path))
         if storage.sha256(partial) != checksum:
             raise DataError("differs from its checksum", str(path), "write it again")
     _make_room(copy)
-    return copy
 
 
 def _limit() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -17,7 +17,8 @@ from .. import cache, storage
 from ..benchmark import BENCHMARKS, Benchmark
 from ..errors import DataError
 from .clip import CLIP_ARRAYS, Clip
-from .trial_file import copy_rows, first_row, read_rows
+from .rows import Window
+from .trial_file import first_row
 
 FORMAT = 2
 """Version of the folder layout, kept in store.json."""
@@ -233,41 +234,47 @@ class MouseData:
         DataError : the trial is unknown, or its file is missing or cut off.
         """
         info = self.trial(trial)
-        with self._file_of(info) as path:
-            file = cache.local(path, info.sha256)
+        with self._file_of(info) as file:
             return np.memmap(file, self.row_dtype, "r", self._first_row(info, file), (info.frames,))
 
-    def read_window(self, trial: int, start: int, stride: int, rows: np.ndarray) -> None:
-        """Read every `stride`-th frame of a trial from `start` on, and none between them.
+    def read_windows(
+        self, places: Sequence[tuple[int, int]], stride: int, rows: np.ndarray, read: Callable[[list[Window]], None]
+    ) -> None:
+        """Read every `stride`-th frame from some moments on, and none between them; a still image is held.
 
         Parameters
         ----------
-        rows : (frames,) of `row_dtype`, C-contiguous: memory to fill.
+        places : trial and first frame of each window.
+        rows : (windows, frames) of `row_dtype`, where they belong.
+        read : fills the memory of `rows`, as `rows.read_rows` does.
 
         Raises
         ------
-        DataError : the trial is unknown or has no such frames, or its file is missing or cut off.
+        DataError : a trial is unknown or has no such frames, or its file is missing or cut off.
         """
-        info = self._window_of(trial, start, stride, len(rows))
-        with self._file_of(info) as path:
-            file, size = cache.local(path, info.sha256), self.row_dtype.itemsize
-            read_rows(file, self._first_row(info, file) + start * size, stride * size, rows)
+        infos = [self.trial(trial) for trial, _ in places]
+        windows = [
+            self._window(info, start, stride, rows[place, : 1 if info.frames == 1 else None], place * rows[0].nbytes)
+            for place, (info, (_, start)) in enumerate(zip(infos, places, strict=True))
+        ]
+        try:
+            read(windows)
+        except OSError as error:
+            paths = [window.path for window in windows]
+            with self._file_of(infos[paths.index(error.filename)]):
+                raise
+        for place, info in enumerate(infos):
+            if info.frames == 1:
+                rows[place] = rows[place, 0]
 
-    def copy_window(self, trial: int, start: int, stride: int, rows: np.ndarray) -> bool:
-        """Do what `read_window` does, if all of it is in this machine's memory.
-
-        Returns
-        -------
-        Whether it is. If not, `rows` is undefined, and the disk, where it has them, is fetching the frames.
-
-        Raises
-        ------
-        DataError : as `read_window`.
-        """
-        info = self._window_of(trial, start, stride, len(rows))
-        with self._file_of(info) as path:
-            file, size = cache.held(path, info.sha256), self.row_dtype.itemsize
-            return file is not None and copy_rows(file, self._first_row(info, file) + start * size, stride * size, rows)
+    def _window(self, info: TrialInfo, start: int, stride: int, rows: np.ndarray, offset: int) -> Window:
+        last, size = start + (len(rows) - 1) * stride, rows.itemsize
+        if min(start, stride - 1, last - start) < 0 or last >= info.frames:
+            what = f"has no frames {start}..{last} in steps of {stride}"
+            raise DataError(what, f"{self.name}/{info.trial}", f"it has {info.frames}")
+        with self._file_of(info) as file:
+            first = self._first_row(info, file) + start * size
+            return Window(str(file), first, stride * size, len(rows), size, offset)
 
     def clip(self, trial: int) -> Clip:
         """Video and behaviour of a trial, in memory."""
@@ -284,22 +291,14 @@ class MouseData:
         """Type of a row of this mouse's trial files."""
         return row_dtype(self.frame_shape, self.neurons, self.behavior_channels, self.dtype)
 
-    def _window_of(self, trial: int, start: int, stride: int, frames: int) -> TrialInfo:
-        """The trial, which has such frames."""
-        info, last = self.trial(trial), start + (frames - 1) * stride
-        if min(start, stride - 1, last - start) < 0 or last >= info.frames:
-            what = f"has no frames {start}..{last} in steps of {stride}"
-            raise DataError(what, f"{self.name}/{trial}", f"it has {info.frames}")
-        return info
-
     @contextmanager
     def _file_of(self, info: TrialInfo) -> Iterator[Path]:
-        """A trial's file in the store, and one sentence for whatever its reader finds wrong with it."""
+        """A trial's file on disk, and one sentence for whatever its reader finds wrong with it."""
         if info.trial not in self._paths:
             self._paths[info.trial] = trial_file(self.path, info.trial)
         path = self._paths[info.trial]
         try:
-            yield path
+            yield cache.local(path, info.sha256)
         except FileNotFoundError as error:
             raise DataError("file is missing", str(path), reingest(self.path)) from error
         except (ValueError, OSError, EOFError) as error:
