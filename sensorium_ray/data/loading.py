@@ -7,11 +7,23 @@ from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from ..errors import ConfigError
 from .store import MouseData, TrialInfo
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Readable(Protocol[T_co]):
+    """What is drawn first and read later, as a `Draw` is."""
+
+    def read(self) -> T_co:
+        """Read it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +132,14 @@ def sample_windows(
     return draw_windows(mouse, trials, size, frames, stride, rng).read()
 
 
-def prefetch(draws: Iterable[Draw], readers: int = 2) -> Generator[Batch, None, None]:
-    """Batches in the order of `draws`, read by threads while their user is busy with the ones before.
+def prefetch(draws: Iterable[Readable[T]], readers: int = 2) -> Generator[T, None, None]:
+    """What is read of `draws`, e.g. batches, in their order, by threads while their user is busy with the ones before.
 
-    As many batches as there are readers are ahead of the one in use. What a reader raises comes out where its batch
+    As many as there are readers are ahead of the one in use. What a reader raises comes out where its batch
     would have. Closing the iterator, as `contextlib.closing` does, waits for the readers.
     """
     with ThreadPoolExecutor(readers, thread_name_prefix="prefetch") as pool:
-        ahead: deque[Future[Batch]] = deque()
+        ahead: deque[Future[T]] = deque()
         try:
             for draw in draws:
                 ahead.append(pool.submit(draw.read))
