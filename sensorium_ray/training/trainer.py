@@ -93,8 +93,8 @@ class Trainer:
         self._architecture, self._config, self._settings = architecture, config, settings
         self._device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         _require_precision(settings, self._device)
-        normalisation = find.make_config(architecture, config).normalisation
-        self._population = Population.from_store(store, PUBLISHED.get(normalisation, ()))
+        self._typed_config = find.make_config(architecture, config)
+        self._population = Population.from_store(store, PUBLISHED.get(self._typed_config.normalisation, ()))
         self._split = Split.of(store, settings)
         self._encoder = find.build(architecture, config, self._population)
         if start is not None:
@@ -289,13 +289,14 @@ class Trainer:
         origin = self._origin()
         freed = {name: origin["training"][name] for name in free}
         theirs = {**checkpoint.provenance, "training": {**checkpoint.provenance["training"], **freed}}
-        for name, ours in origin.items():
-            if theirs[name] != ours:
-                raise ConfigError(
-                    f"the checkpoint's {name} differs",
-                    "",
-                    "train anew, or use what the checkpoint was made with",
-                )
+        differs = [name for name, ours in origin.items() if theirs[name] != ours]
+        if checkpoint.architecture != self._architecture:
+            differs.append("architecture")
+        elif find.make_config(checkpoint.architecture, checkpoint.config) != self._typed_config:
+            differs.append("config")
+        if differs:
+            what = f"the checkpoint's {differs[0]} differs"
+            raise ConfigError(what, "", "train anew, or use what the checkpoint was made with")
         resume = checkpoint.resume
         self._encoder.load_state_dict(resume["encoder"])
         self._average.load_state_dict(resume["average"])
