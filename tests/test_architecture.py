@@ -41,6 +41,7 @@ RAY = {
     "search/spaces.py",
     "search/sweep.py",
     "serving/runner.py",
+    "training/distributed.py",
 }
 TORCH = {"models", "published", "training", "search"}
 TORCH_FILES = {"bundle/export.py"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cache, partial
 from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -16,6 +18,35 @@ from ..errors import ConfigError
 from .reader import ReaderProcess, SharedMemory
 from .rows import Window, read_rows
 from .store import MouseData, TrialInfo
+
+T = TypeVar("T")
+Read = Callable[[list[Window]], None]
+"""Fills memory with windows' rows, as `rows.read_rows` does."""
+
+
+class Readable(ABC, Generic[T]):
+    """What is drawn first and read later, as a `Draw` is."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes of the rows that it is read from."""
+
+    @abstractmethod
+    def read_into(self, memory: np.ndarray, read: Read) -> T:
+        """Read by means of `read`, which fills `memory` (nbytes,) uint8; what is given may lie there."""
+
+    def read(self) -> T:
+        """Read it here and now.
+
+        Raises
+        ------
+        DataError : a trial's file is missing or damaged.
+        """
+        memory = np.empty(self.nbytes, np.uint8)
+        return self.read_into(memory, partial(read_rows, memory.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +72,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(Readable[Batch]):
     """A batch before it is read.
 
     Parameters
@@ -56,23 +87,14 @@ class Draw:
     frames: int
     stride: int
 
-    def read(self) -> Batch:
-        """Read the windows' own frames.
-
-        Raises
-        ------
-        DataError : a trial's file is missing or damaged.
-        """
-        rows = np.empty(self.shape, self.mouse.row_dtype)
-        return self.read_into(rows, partial(read_rows, rows.reshape(-1).view(np.uint8).data))
-
     @property
-    def shape(self) -> tuple[int, int]:
-        """Windows and frames."""
-        return len(self.places), self.frames
+    def nbytes(self) -> int:
+        """Bytes of the windows' rows."""
+        return len(self.places) * self.frames * self.mouse.row_dtype.itemsize
 
-    def read_into(self, rows: np.ndarray, read: Callable[[list[Window]], None]) -> Batch:
-        """Read as `MouseData.read_windows` does; the batch may lie in `rows`."""
+    def read_into(self, memory: np.ndarray, read: Read) -> Batch:
+        """Read the windows' own frames; see `Readable.read_into`."""
+        rows = memory.view(self.mouse.row_dtype).reshape(len(self.places), self.frames)
         self.mouse.read_windows([(trial.trial, start) for trial, start in self.places], self.stride, rows, read)
         # The small fields are copied, since in a float16 store's rows they are not aligned.
         return Batch(
@@ -134,7 +156,7 @@ def sample_windows(
     return draw_windows(mouse, trials, size, frames, stride, rng).read()
 
 
-def prefetch(draws: Iterable[Draw], readers: int = 2) -> Generator[Batch, None, None]:
+def prefetch(draws: Iterable[Readable[T]], readers: int = 2) -> Generator[T, None, None]:
     """Batches in the order of `draws`, read by processes while their user is busy with the ones before.
 
     A batch may be used until the next one is asked for, whose memory it then becomes. As many batches as there are
@@ -149,14 +171,14 @@ def prefetch(draws: Iterable[Draw], readers: int = 2) -> Generator[Batch, None, 
         pool = stack.enter_context(ThreadPoolExecutor(readers, thread_name_prefix="prefetch"))
         stack.callback(pool.shutdown, cancel_futures=True)
 
-        def read(draw: Draw, memory: SharedMemory) -> Batch:
+        def read(draw: Readable[T], memory: SharedMemory) -> T:
             process = idle.get()
             try:
-                return draw.read_into(memory.rows(draw.shape, draw.mouse.row_dtype), partial(process.read, memory))
+                return draw.read_into(memory.bytes(draw.nbytes), partial(process.read, memory))
             finally:
                 idle.put(process)
 
-        ahead: deque[tuple[SharedMemory, Future[Batch]]] = deque()
+        ahead: deque[tuple[SharedMemory, Future[T]]] = deque()
         for draw in draws:
             memory = memories.popleft()
             ahead.append((memory, pool.submit(read, draw, memory)))

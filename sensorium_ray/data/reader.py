@@ -24,13 +24,12 @@ class SharedMemory:
         self.file = os.memfd_create("sensorium-ray")
         self._map: mmap.mmap | None = None
 
-    def rows(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Array in this memory, which grows if need be; it outlives `close`."""
-        count = int(np.prod(shape))
-        if self._map is None or len(self._map) < count * dtype.itemsize:
-            os.ftruncate(self.file, count * dtype.itemsize)
+    def bytes(self, count: int) -> np.ndarray:
+        """(count,) uint8 of this memory, which grows if need be; the array outlives `close`."""
+        if self._map is None or len(self._map) < count:
+            os.ftruncate(self.file, count)
             self._map = mmap.mmap(self.file, 0)
-        return np.frombuffer(self._map, dtype, count).reshape(shape)
+        return np.frombuffer(self._map, np.uint8, count)
 
     def close(self) -> None:
         """Let go of it."""

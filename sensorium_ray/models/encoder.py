@@ -80,8 +80,17 @@ class Encoder(nn.Module):
         -------
         (batch, n, answered frames) float32.
         """
+        return self.readout(*self.features(video, behavior, pupil_center, mouse, moment), mouse, neurons)
+
+    def features(
+        self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, moment: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What readouts take: the core's features, and normalised behavior and pupil centre, one entry a window.
+
+        The windows may be of several mice; each mouse's readout then takes its own.
+        """
         inputs = self.normaliser(video, behavior, pupil_center, mouse, moment)
-        return self.readout(self.core(*inputs), inputs[1], inputs[2], mouse, neurons)
+        return self.core(*inputs), inputs[1], inputs[2]
 
     def response_units(self, neurons: Tensor, moment: Tensor, frames: int) -> Tensor:
         """What normalised responses to the last `frames` frames are multiplied by: (batch, n, frames), or 1 there."""

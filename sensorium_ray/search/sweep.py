@@ -22,7 +22,8 @@ from ..errors import ConfigError, SensoriumError
 from ..progress import ProgressLine
 from ..storage import StrPath
 from ..training.checkpoint import Checkpoint
-from ..training.trainer import Trainer, TrainSettings
+from ..training.settings import TrainSettings
+from ..training.trainer import Trainer
 from ..version import package_version
 from .scheduler import AshaByArchitecture
 from .spaces import Size, draw, space

@@ -14,7 +14,7 @@ def torch_run(encoder: Encoder, population: Population, mouse: str) -> Run:
     """Answer for all neurons of one mouse, on the device that the encoder is on."""
     place = population.index(mouse)
     device = encoder.normaliser.response_scale.device
-    neurons = torch.tensor(population.neuron_range(mouse), device=device)
+    neurons = neuron_indices(population, mouse, device)
 
     @torch.inference_mode()
     def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray, moment: np.ndarray) -> np.ndarray:
@@ -23,3 +23,9 @@ def torch_run(encoder: Encoder, population: Population, mouse: str) -> Run:
         return encoder(*inputs, mice, neurons, moments).float().cpu().numpy()
 
     return run
+
+
+def neuron_indices(population: Population, mouse: str, device: torch.device) -> torch.Tensor:
+    """All neurons of one mouse, numbered through all mice: (n,) int64."""
+    found = population.neuron_range(mouse)
+    return torch.arange(found.start, found.stop, device=device)
