@@ -58,7 +58,8 @@ from sensorium_ray.data.store import FrameStore
 from sensorium_ray.models import find
 from sensorium_ray.models.population import Population
 from sensorium_ray.training.memory import keep_freed_memory
-from sensorium_ray.training.trainer import Trainer, TrainSettings
+from sensorium_ray.training.settings import TrainSettings
+from sensorium_ray.training.trainer import Trainer
 
 NEURONS = (7863, 7908)
 FEATURES, STRIDES, EXPANSION = (64, 64, 64, 64, 128, 128, 128, 256, 256), (2, 1, 1, 1, 2, 1, 1, 2, 1), 7
@@ -279,7 +280,7 @@ class Ours:
     def step(self, number: int) -> float:
         """Loss."""
         place = number % len(self._batches)
-        return self._trainer.step(self._mice[place], number, self._batches[place])
+        return self._trainer.step(number, {self._mice[place]: self._batches[place]})
 
 
 def _contestant(name: str, store: FrameStore, batch: int) -> Plain | Ours:

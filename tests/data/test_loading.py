@@ -177,7 +177,11 @@ def test_windows_of_a_float16_store_are_float32_of_the_rounded_values(folder: Pa
     for field in fields(Batch):
         ours, theirs = getattr(rounded, field.name), getattr(exact, field.name)
         assert ours.dtype == (np.int64 if field.name == "moment" else np.float32)
-        kept = theirs if field.name in ("behavior", "pupil_center", "moment") else theirs.astype(np.float16).astype(np.float32)
+        kept = (
+            theirs
+            if field.name in ("behavior", "pupil_center", "moment")
+            else theirs.astype(np.float16).astype(np.float32)
+        )
         np.testing.assert_array_equal(ours, kept)
 
 
