@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -55,14 +55,16 @@ class HierarchicalReadout(GaussianReadout):
         one = mouse[0]  # all clips are of one mouse, whose neurons these are
         everyone = self.members[one]
         points = self.points(pupil_center, features.shape[2], mouse, everyone)
+        levels = cast(list[Level], [self.levels[place] for place in self.taken])
         answers = [(self.sample(features, points) * self.features[everyone].T).sum(2)]
-        answers += [self.levels[place](features, points, mouse) for place in self.taken]
-        places = [neurons - self.first_of[one], *(self.levels[place].group_of[neurons] for place in self.taken)]
-        drives = torch.stack([answer[..., place] for answer, place in zip(answers, places, strict=True)], dim=3)
-        if self.fusions and self.taken:
-            shares = [self.share[one], *(self.levels[place].share[one] for place in self.taken)]
+        answers += [level(features, points, mouse) for level in levels]
+        places = [neurons - self.first_of[one], *(level.group_of[neurons] for level in levels)]
+        drives = torch.stack([a.index_select(2, place) for a, place in zip(answers, places, strict=True)], dim=3)
+        if self.fusions and levels:
+            shares = [self.share[one], *(level.share[one] for level in levels)]
             means = torch.stack([(a @ share).mean(1) for a, share in zip(answers, shares, strict=True)], dim=1)
-            drive = (drives @ self.fusions[len(self.taken) - 1](means, mouse)[:, None, :, None])[..., 0]
+            weights = self.fusions[len(levels) - 1](means, mouse)
+            drive = (drives * weights[:, None, None]).sum(3)
         else:
             drive = drives.mean(3)
         return F.elu(drive + self.bias[neurons]).add(1).transpose(1, 2)
@@ -108,7 +110,7 @@ class Level(nn.Module):
 
     def forward(self, features: Tensor, points: Tensor, mouse: Tensor) -> Tensor:
         """(batch, channels, frames, height, width), (batch, frames, neurons, 2) -> (batch, frames, groups)."""
-        places = points[:, :, self.reader_of[mouse[0]]]
+        places = points.index_select(2, self.reader_of[mouse[0]])
         drive = (GaussianReadout.sample(features, places) * self.features[self.groups[mouse[0]]].T).sum(2)
         hidden = F.elu(self.refine(drive.flatten(1)[..., None], mouse))
         return (hidden @ self.refined[mouse]).reshape(drive.shape)

@@ -106,7 +106,7 @@ def _window(places: Tensor) -> tuple[int, ...]:
 
 def _mouse(weights: Weights, key: str, adaptive: bool) -> ForeignMouse:
     found = gaussian.readout(weights, f"readout.{key}", f"shifter.{key}", _NAME)
-    names = {}
+    names: dict[str, str] = {}
     for place, size in enumerate(LEVELS):
         ours = f"readout.levels.{place}"
         names |= {f"{ours}.features": f"_features{size}", f"{ours}.refined": f"up_refine{size}.2.weight"}

@@ -6,12 +6,14 @@ import torch
 from small import SMALL
 from world import World
 
+from sensorium_ray.data.clip import Clip
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.models import find
 from sensorium_ray.models.encoder import Encoder
 from sensorium_ray.models.population import Population
 from sensorium_ray.search.spaces import space
+from sensorium_ray.training.inference import torch_run
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +43,10 @@ def test_every_architecture_has_a_small_configuration_here() -> None:
 def test_answers_every_frame_of_any_length(name: str, frames: int, population: Population) -> None:
     torch.manual_seed(0)
     encoder = find.build(name, SMALL[name], population).eval()
-    for mouse, spec in enumerate(population.mice):
-        answer = _ask(encoder, frames, mouse, population.neuron_range(spec.name))
-        assert answer.shape == (2, spec.neurons, frames)
+    clip = Clip(*(array[0].numpy() for array in _clip(frames)))
+    for spec in population.mice:
+        answer = encoder.cut.predict(torch_run(encoder, population, spec.name), clip)
+        assert answer.shape == (spec.neurons, frames)
         assert np.isfinite(answer).all()
         assert (answer >= 0).all()
 
@@ -93,6 +96,13 @@ def test_the_published_dwiseneuro_core_and_cortex_have_the_published_number_of_p
 ) -> None:
     encoder = find.build("dwiseneuro", {}, population)
     assert sum(p.numel() for p in encoder.core.parameters()) == 3_673_404 + 5_402_624
+
+
+def test_the_published_dynamic_v1fm_core_has_the_published_number_of_parameters(population: Population) -> None:
+    core = find.build("dynamic_v1fm", {}, population).core
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in core.named_children()}
+    assert counts["patch"] + counts["norm"] == 2_464
+    assert counts["blocks"] == 2_271_024
 
 
 def test_an_unknown_architecture_is_answered_with_the_nearest() -> None:
