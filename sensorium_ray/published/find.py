@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,12 @@ def read(format_name: str, file: Path, trusted: bool = False) -> Foreign:
         raise ConfigError(f"there is no format '{format_name}'", "", suggestion(format_name, names()))
     module = importlib.import_module(f"{__package__}.{format_name}")
     try:
-        return module.translate(load(file, trusted))
+        foreign = module.translate(load(file, trusted))
     except BundleError as error:
         raise BundleError(error.what, str(file), error.mend) from error
+    # A format may have files whose names alone say how their weights are used.
+    named = module.named_settings(file) if hasattr(module, "named_settings") else {}
+    return replace(foreign, config={**foreign.config, **named})
 
 
 def load(file: Path, trusted: bool = False) -> Any:

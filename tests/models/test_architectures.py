@@ -6,12 +6,14 @@ import torch
 from small import SMALL
 from world import World
 
+from sensorium_ray.data.clip import Clip
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.models import find
 from sensorium_ray.models.encoder import Encoder
 from sensorium_ray.models.population import Population
 from sensorium_ray.search.spaces import space
+from sensorium_ray.training.inference import torch_run
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +43,10 @@ def test_every_architecture_has_a_small_configuration_here() -> None:
 def test_answers_every_frame_of_any_length(name: str, frames: int, population: Population) -> None:
     torch.manual_seed(0)
     encoder = find.build(name, SMALL[name], population).eval()
-    for mouse, spec in enumerate(population.mice):
-        answer = _ask(encoder, frames, mouse, population.neuron_range(spec.name))
-        assert answer.shape == (2, spec.neurons, frames)
+    clip = Clip(*(array[0].numpy() for array in _clip(frames)))
+    for spec in population.mice:
+        answer = encoder.cut.predict(torch_run(encoder, population, spec.name), clip)
+        assert answer.shape == (spec.neurons, frames)
         assert np.isfinite(answer).all()
         assert (answer >= 0).all()
 
@@ -151,6 +154,13 @@ def test_of_stacked_images_a_frame_s_answer_is_its_own(population: Population) -
             moved = encoder(clip[0], clip[1] + 5, clip[2] + 5, mouse, neurons, torch.zeros(2, 1, dtype=torch.int64))
         torch.testing.assert_close(alone, whole[:, :, 4:5], rtol=1e-4, atol=1e-6)
         assert torch.equal(alone, moved) is not plus
+
+
+def test_the_published_dynamic_v1fm_core_has_the_published_number_of_parameters(population: Population) -> None:
+    core = find.build("dynamic_v1fm", {}, population).core
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in core.named_children()}
+    assert counts["patch"] + counts["norm"] == 2_464
+    assert counts["blocks"] == 2_271_024
 
 
 def test_an_unknown_architecture_is_answered_with_the_nearest() -> None:
