@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..data.store import FrameStore
-from ..data.windows import Chunks, Overlapping
+from ..data.windows import Blocks, Overlapping
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
@@ -99,14 +99,14 @@ def write_bundle(
 
 
 def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
-    """Export the graph with batch and neurons left open, and frames too unless the cut's windows have one length.
+    """Export the graph with batch and neurons left open, and frames too unless windows of one length are answered in part (`Blocks`).
 
     Raises
     ------
     ExportError : the graph froze the number of frames.
     """
     batch = count = torch.export.Dim.DYNAMIC
-    any_length = isinstance(encoder.cut, Chunks)
+    any_length = not isinstance(encoder.cut, Blocks)
     time = torch.export.Dim.DYNAMIC if any_length else torch.export.Dim.STATIC
     frames = _EXAMPLE_FRAMES if any_length else encoder.cut.frames
     example = _held(example, frames)

@@ -12,7 +12,7 @@ from sensorium_ray.bundle.export import TOLERANCE, export
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.store import FrameStore
-from sensorium_ray.data.windows import Chunks
+from sensorium_ray.data.windows import Blocks
 from sensorium_ray.errors import BundleError, DataError, ExportError
 from sensorium_ray.models import find
 from sensorium_ray.training.checkpoint import Checkpoint
@@ -42,7 +42,7 @@ def test_the_graph_leaves_batch_and_neurons_open_and_frames_unless_windows_have_
 ) -> None:
     for bundle in bundles.values():
         cut = Manifest.read(bundle).cut.cut()
-        frames = str if isinstance(cut, Chunks) else int
+        frames = int if isinstance(cut, Blocks) else str
         graph = onnx.load(bundle / "model.onnx").graph
         shapes = {
             value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
