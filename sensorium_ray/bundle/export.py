@@ -99,7 +99,7 @@ def write_bundle(
 
 
 def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
-    """Export the graph with batch and neurons left open, and frames too unless windows of one length are answered in part (`Blocks`).
+    """Export the graph with batch, frames and neurons left open; `Blocks` have windows of one length, which it takes.
 
     Raises
     ------
