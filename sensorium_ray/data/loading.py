@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cache, partial
-from queue import SimpleQueue
+from functools import cache
 
 import numpy as np
 
 from ..errors import ConfigError
-from .reader import ReaderProcess, SharedMemory
-from .rows import Window, read_rows
 from .store import MouseData, TrialInfo
 
 
@@ -61,17 +57,8 @@ class Draw:
         ------
         DataError : a trial's file is missing or damaged.
         """
-        rows = np.empty(self.shape, self.mouse.row_dtype)
-        return self.read_into(rows, partial(read_rows, rows.reshape(-1).view(np.uint8).data))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Windows and frames."""
-        return len(self.places), self.frames
-
-    def read_into(self, rows: np.ndarray, read: Callable[[list[Window]], None]) -> Batch:
-        """Read as `MouseData.read_windows` does; the batch may lie in `rows`."""
-        self.mouse.read_windows([(trial.trial, start) for trial, start in self.places], self.stride, rows, read)
+        rows = np.empty((len(self.places), self.frames), self.mouse.row_dtype)
+        self.mouse.read_windows([(trial.trial, start) for trial, start in self.places], self.stride, rows)
         # The small fields are copied, since in a float16 store's rows they are not aligned.
         return Batch(
             _as_float32(rows["video"]),
@@ -127,37 +114,23 @@ def sample_windows(
 
 
 def prefetch(draws: Iterable[Draw], readers: int = 2) -> Generator[Batch, None, None]:
-    """Batches in the order of `draws`, read by processes while their user is busy with the ones before.
+    """Batches in the order of `draws`, read by threads while their user is busy with the ones before.
 
-    A batch may be used until the next one is asked for, whose memory it then becomes. As many batches as there are
-    readers are ahead of the one in use. What a reader raises comes out where its batch would have. Closing the
-    iterator, as `contextlib.closing` does, waits for the readers and ends them.
+    As many batches as there are readers are ahead of the one in use. Readers wait for disks and networks side by side;
+    what is in memory one reads as fast as several. What a reader raises comes out where its batch would have. Closing
+    the iterator, as `contextlib.closing` does, waits for the readers.
     """
-    with ExitStack() as stack:
-        memories = deque(stack.enter_context(closing(SharedMemory())) for _ in range(readers + 1))
-        idle: SimpleQueue[ReaderProcess] = SimpleQueue()
-        for _ in range(readers):
-            idle.put(stack.enter_context(ReaderProcess(memories)))
-        pool = stack.enter_context(ThreadPoolExecutor(readers, thread_name_prefix="prefetch"))
-        stack.callback(pool.shutdown, cancel_futures=True)
-
-        def read(draw: Draw, memory: SharedMemory) -> Batch:
-            process = idle.get()
-            try:
-                return draw.read_into(memory.rows(draw.shape, draw.mouse.row_dtype), partial(process.read, memory))
-            finally:
-                idle.put(process)
-
-        ahead: deque[tuple[SharedMemory, Future[Batch]]] = deque()
-        for draw in draws:
-            memory = memories.popleft()
-            ahead.append((memory, pool.submit(read, draw, memory)))
-            if len(ahead) > readers:
-                memory, future = ahead.popleft()
-                yield future.result()
-                memories.append(memory)
-        while ahead:
-            yield ahead.popleft()[1].result()
+    with ThreadPoolExecutor(readers, thread_name_prefix="prefetch") as pool:
+        ahead: deque[Future[Batch]] = deque()
+        try:
+            for draw in draws:
+                ahead.append(pool.submit(draw.read))
+                if len(ahead) > readers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:

@@ -123,15 +123,14 @@ def test_a_model_of_still_images_is_trained_scored_and_exported(images: Path, na
 def test_an_epoch_reads_the_windows_that_its_seed_draws(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However they are read: in turn over the mice, from the epoch's own random numbers."""
     trainer, store, used = _trainer(world), FrameStore.open(world.store), []
-    monkeypatch.setattr(
-        trainer, "_step", lambda mouse, step, batch: used.append((mouse, step, batch.responses.copy())) or 0.0
-    )
+    monkeypatch.setattr(trainer, "_step", lambda mouse, step, batch: used.append((mouse, step, batch)) or 0.0)
     trainer.run_epoch()
     rng = np.random.default_rng((0, 0))
     rng.integers(2**62)
     assert [step for _, step, _ in used] == list(range(6))
-    for (name, _, responses), expected in zip(used, store.mice * 3, strict=True):
+    for (name, _, batch), expected in zip(used, store.mice * 3, strict=True):
         assert name == expected
         mouse = store[name]
-        again = sample_windows(mouse, mouse.select("train"), 4, responses.shape[2], 1, rng)
-        np.testing.assert_array_equal(responses, again.responses)
+        frames = batch.video.shape[1]
+        again = sample_windows(mouse, mouse.select("train"), 4, frames, 1, rng)
+        np.testing.assert_array_equal(batch.responses, again.responses)
