@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cache, partial
-from queue import SimpleQueue
-from typing import Generic, TypeVar
+from functools import cache
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from ..errors import ConfigError
-from .reader import ReaderProcess, SharedMemory
-from .rows import Window, read_rows
 from .store import MouseData, TrialInfo
 
 T = TypeVar("T")
-Read = Callable[[list[Window]], None]
-"""Fills memory with windows' rows, as `rows.read_rows` does."""
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Readable(ABC, Generic[T]):
+class Readable(Protocol[T_co]):
     """What is drawn first and read later, as a `Draw` is."""
 
-    __slots__ = ()
-
-    @property
-    @abstractmethod
-    def nbytes(self) -> int:
-        """Bytes of the rows that it is read from."""
-
-    @abstractmethod
-    def read_into(self, memory: np.ndarray, read: Read) -> T:
-        """Read by means of `read`, which fills `memory` (nbytes,) uint8; what is given may lie there."""
-
-    def read(self) -> T:
-        """Read it here and now.
-
-        Raises
-        ------
-        DataError : a trial's file is missing or damaged.
-        """
-        memory = np.empty(self.nbytes, np.uint8)
-        return self.read_into(memory, partial(read_rows, memory.data))
+    def read(self) -> T_co:
+        """Read it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +49,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw(Readable[Batch]):
+class Draw:
     """A batch before it is read.
 
     Parameters
@@ -87,15 +64,15 @@ class Draw(Readable[Batch]):
     frames: int
     stride: int
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the windows' rows."""
-        return len(self.places) * self.frames * self.mouse.row_dtype.itemsize
+    def read(self) -> Batch:
+        """Read the windows' own frames.
 
-    def read_into(self, memory: np.ndarray, read: Read) -> Batch:
-        """Read the windows' own frames; see `Readable.read_into`."""
-        rows = memory.view(self.mouse.row_dtype).reshape(len(self.places), self.frames)
-        self.mouse.read_windows([(trial.trial, start) for trial, start in self.places], self.stride, rows, read)
+        Raises
+        ------
+        DataError : a trial's file is missing or damaged.
+        """
+        rows = np.empty((len(self.places), self.frames), self.mouse.row_dtype)
+        self.mouse.read_windows([(trial.trial, start) for trial, start in self.places], self.stride, rows)
         # The small fields are copied, since in a float16 store's rows they are not aligned.
         return Batch(
             _as_float32(rows["video"]),
@@ -157,37 +134,23 @@ def sample_windows(
 
 
 def prefetch(draws: Iterable[Readable[T]], readers: int = 2) -> Generator[T, None, None]:
-    """Batches in the order of `draws`, read by processes while their user is busy with the ones before.
+    """Batches in the order of `draws`, read by threads while their user is busy with the ones before.
 
-    A batch may be used until the next one is asked for, whose memory it then becomes. As many batches as there are
-    readers are ahead of the one in use. What a reader raises comes out where its batch would have. Closing the
-    iterator, as `contextlib.closing` does, waits for the readers and ends them.
+    As many batches as there are readers are ahead of the one in use. Readers wait for disks and networks side by side;
+    what is in memory one reads as fast as several. What a reader raises comes out where its batch would have. Closing
+    the iterator, as `contextlib.closing` does, waits for the readers.
     """
-    with ExitStack() as stack:
-        memories = deque(stack.enter_context(closing(SharedMemory())) for _ in range(readers + 1))
-        idle: SimpleQueue[ReaderProcess] = SimpleQueue()
-        for _ in range(readers):
-            idle.put(stack.enter_context(ReaderProcess(memories)))
-        pool = stack.enter_context(ThreadPoolExecutor(readers, thread_name_prefix="prefetch"))
-        stack.callback(pool.shutdown, cancel_futures=True)
-
-        def read(draw: Readable[T], memory: SharedMemory) -> T:
-            process = idle.get()
-            try:
-                return draw.read_into(memory.bytes(draw.nbytes), partial(process.read, memory))
-            finally:
-                idle.put(process)
-
-        ahead: deque[tuple[SharedMemory, Future[T]]] = deque()
-        for draw in draws:
-            memory = memories.popleft()
-            ahead.append((memory, pool.submit(read, draw, memory)))
-            if len(ahead) > readers:
-                memory, future = ahead.popleft()
-                yield future.result()
-                memories.append(memory)
-        while ahead:
-            yield ahead.popleft()[1].result()
+    with ThreadPoolExecutor(readers, thread_name_prefix="prefetch") as pool:
+        ahead: deque[Future[T]] = deque()
+        try:
+            for draw in draws:
+                ahead.append(pool.submit(draw.read))
+                if len(ahead) > readers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:

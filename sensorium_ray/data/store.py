@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -17,8 +17,7 @@ from .. import cache, storage
 from ..benchmark import BENCHMARKS, Benchmark
 from ..errors import DataError
 from .clip import CLIP_ARRAYS, Clip
-from .rows import Window
-from .trial_file import first_row
+from .trial_file import Window, first_row, read_rows
 
 FORMAT = 2
 """Version of the folder layout, kept in store.json."""
@@ -237,16 +236,13 @@ class MouseData:
         with self._file_of(info) as file:
             return np.memmap(file, self.row_dtype, "r", self._first_row(info, file), (info.frames,))
 
-    def read_windows(
-        self, places: Sequence[tuple[int, int]], stride: int, rows: np.ndarray, read: Callable[[list[Window]], None]
-    ) -> None:
+    def read_windows(self, places: Sequence[tuple[int, int]], stride: int, rows: np.ndarray) -> None:
         """Read every `stride`-th frame from some moments on, and none between them; a still image is held.
 
         Parameters
         ----------
         places : trial and first frame of each window.
-        rows : (windows, frames) of `row_dtype`, where they belong.
-        read : fills the memory of `rows`, as `rows.read_rows` does.
+        rows : (windows, frames) of `row_dtype`, C-contiguous: memory to fill.
 
         Raises
         ------
@@ -258,7 +254,7 @@ class MouseData:
             for place, (info, (_, start)) in enumerate(zip(infos, places, strict=True))
         ]
         try:
-            read(windows)
+            read_rows(rows.reshape(-1).view(np.uint8).data, windows)
         except OSError as error:
             paths = [window.path for window in windows]
             with self._file_of(infos[paths.index(error.filename)]):

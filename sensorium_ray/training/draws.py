@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
-from ..data.loading import Batch, Draw, Read, Readable, draw_windows
-from ..data.rows import Window
+from ..data.loading import Batch, Draw, draw_windows
 from ..data.store import MouseData, TrialInfo
 from .cutmix import Paste, draw_pastes, mix
 
@@ -25,7 +23,7 @@ def windows_by_mouse(mice: Sequence[str], step: int, count: int, batch: int) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class MouseDraw(Readable[Batch]):
+class MouseDraw:
     """Windows of one mouse before they are read.
 
     Parameters
@@ -60,18 +58,13 @@ class MouseDraw(Readable[Batch]):
         pastes = tuple(replace(paste, window=windows.index(paste.window)) for _, paste in kept)
         return MouseDraw(replace(self.draw, places=places), pastes)
 
-    @property
-    def nbytes(self) -> int:
-        """See `Readable`."""
-        return self.draw.nbytes
-
-    def read_into(self, memory: np.ndarray, read: Read) -> Batch:
-        """Read the windows' own frames and paste; see `Readable`."""
-        return mix(self.draw.read_into(memory, read), self.pastes)
+    def read(self) -> Batch:
+        """Read the windows' own frames and paste."""
+        return mix(self.draw.read(), self.pastes)
 
 
 @dataclass(frozen=True, slots=True)
-class StepDraw(Readable[MixedBatch]):
+class StepDraw:
     """A step's windows before they are read."""
 
     by_mouse: Mapping[str, MouseDraw]
@@ -87,22 +80,9 @@ class StepDraw(Readable[MixedBatch]):
             first += count
         return StepDraw(shared)
 
-    @property
-    def nbytes(self) -> int:
-        """See `Readable`."""
-        return sum(draw.nbytes for draw in self.by_mouse.values())
-
-    def read_into(self, memory: np.ndarray, read: Read) -> MixedBatch:
-        """Read them all, one mouse's rows behind the other's; see `Readable`."""
-        batch, first = {}, 0
-        for mouse, draw in self.by_mouse.items():
-            batch[mouse] = draw.read_into(memory[first : first + draw.nbytes], partial(_read_behind, read, first))
-            first += draw.nbytes
-        return batch
-
-
-def _read_behind(read: Read, first: int, windows: list[Window]) -> None:
-    read([window._replace(offset=first + window.offset) for window in windows])
+    def read(self) -> MixedBatch:
+        """Read them all."""
+        return {mouse: draw.read() for mouse, draw in self.by_mouse.items()}
 
 
 def micro_batches(batch: MixedBatch, size: int) -> Iterator[MixedBatch]:
