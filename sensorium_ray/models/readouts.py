@@ -68,9 +68,12 @@ class GaussianReadout(nn.Module):
         -------
         (batch, n, frames), not negative.
         """
+        return F.elu(self.drive(features, pupil_center, mouse, neurons)).add(1).transpose(1, 2)
+
+    def drive(self, features: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor) -> Tensor:
+        """What each neuron reads, before the output nonlinearity: (batch, frames, n); see `forward`."""
         sampled = self.sample(features, self.points(pupil_center, features.shape[2], mouse, neurons))
-        drive = (sampled * self.features[neurons].T).sum(2) + self.bias[neurons]
-        return F.elu(drive).add(1).transpose(1, 2)
+        return (sampled * self.features[neurons].T).sum(2) + self.bias[neurons]
 
     def points(self, pupil_center: Tensor, frames: int, mouse: Tensor, neurons: Tensor) -> Tensor:
         """Where each neuron reads in each of the last `frames` frames.
