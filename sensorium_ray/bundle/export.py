@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..data.store import FrameStore
+from ..data.windows import Chunks
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
@@ -81,19 +82,22 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
 
 
 def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
-    """Export the graph with batch, frames and neurons left open.
+    """Export the graph with batch and neurons left open, and frames too unless the cut's windows have one length.
 
     Raises
     ------
     ExportError : the graph froze the number of frames.
     """
-    batch, time, count = (torch.export.Dim.DYNAMIC for _ in range(3))
-    example = _held(example, _EXAMPLE_FRAMES)
+    batch = count = torch.export.Dim.DYNAMIC
+    any_length = isinstance(encoder.cut, Chunks)
+    time = torch.export.Dim.DYNAMIC if any_length else torch.export.Dim.STATIC
+    frames = _EXAMPLE_FRAMES if any_length else encoder.cut.frames
+    example = _held(example, frames)
     inputs = {
         **{name: torch.from_numpy(np.stack([getattr(example, name)] * 2)) for name in CLIP_ARRAYS},
         "mouse": torch.zeros(2, dtype=torch.int64),
         "neurons": torch.arange(3),
-        "moment": torch.arange(_EXAMPLE_FRAMES).expand(2, -1),
+        "moment": torch.arange(frames).expand(2, -1),
     }
     shapes = {
         "video": {0: batch, 1: time},
@@ -105,12 +109,13 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
     }
     # The exporter tells which optional libraries it does not find, and which of its own parts it deprecates.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             encoder,
             kwargs=inputs,
             dynamo=True,
+            opset_version=18,
             dynamic_shapes=shapes,
             input_names=list(inputs),
             output_names=["responses"],
@@ -120,7 +125,7 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
     program.save(path, external_data=False)
     for value in (*program.model.graph.inputs, *program.model.graph.outputs):
         axis = _TIME_AXES.get(value.name or "")
-        if axis is not None and (value.shape is None or isinstance(value.shape[axis], int)):
+        if any_length and axis is not None and (value.shape is None or isinstance(value.shape[axis], int)):
             raise ExportError(f"the graph froze the frames of '{value.name}': {value.shape}", str(path))
 
 

@@ -69,9 +69,8 @@ class Core(nn.Module):
         """(batch, frames, height, width), … -> (batch, width, frames - patch_frames + 1, rows, columns)."""
         tokens = self.token_dropout(self.tokens(stack_planes(video, behavior, pupil_center)))
         frames, *shape = tokens.shape[1:]
-        # Looked up, since a slice would freeze an exported graph to one length.
-        time = self.time[torch.arange(frames, device=tokens.device)]
-        return space_then_time(tokens + self.place.reshape(shape) + time[:, None, None], self.spatial, self.temporal)
+        tokens = tokens + self.place.reshape(shape) + self.time[:frames, None, None]
+        return space_then_time(tokens, self.spatial, self.temporal)
 
 
 class StateReadout(GaussianReadout):

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .layers import DropPath
+from .layers import DropPath, over_frames
 
 _XPOS_OFFSET = 0.4
 _XPOS_BASE = 512
@@ -188,6 +188,13 @@ class Transformer(nn.Module):
 
     def forward(self, sequences: Tensor) -> Tensor:
         """(rows, tokens, width) -> same shape."""
+        if not torch.compiler.is_exporting():
+            return self._attend(sequences)
+        # An exported graph takes sequence by sequence: what all of a trial's attend to is gigabytes.
+        nothing = torch.zeros_like(sequences[0])
+        return over_frames(lambda _, sequence: self._attend(sequence[None])[0], nothing, sequences)
+
+    def _attend(self, sequences: Tensor) -> Tensor:
         rows, tokens, _ = sequences.shape
         count = 0 if self.registers is None else len(self.registers)
         if self.registers is not None:

@@ -12,6 +12,7 @@ from sensorium_ray.bundle.export import TOLERANCE, export
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.store import FrameStore
+from sensorium_ray.data.windows import Chunks
 from sensorium_ray.errors import BundleError, DataError, ExportError
 from sensorium_ray.models import find
 from sensorium_ray.training.checkpoint import Checkpoint
@@ -36,15 +37,20 @@ def test_the_bundle_answers_as_torch_on_real_clips(
     assert len(parity.lengths) >= 3
 
 
-def test_the_graph_leaves_batch_frames_and_neurons_open(bundles: dict[str, Path]) -> None:
+def test_the_graph_leaves_batch_and_neurons_open_and_frames_unless_windows_have_one_length(
+    bundles: dict[str, Path],
+) -> None:
     for bundle in bundles.values():
+        cut = Manifest.read(bundle).cut.cut()
+        frames = str if isinstance(cut, Chunks) else int
         graph = onnx.load(bundle / "model.onnx").graph
         shapes = {
             value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
             for value in (*graph.input, *graph.output)
         }
-        assert [type(dim) for dim in shapes["video"]] == [str, str, int, int]
-        assert [type(dim) for dim in shapes["responses"]] == [str, str, str]
+        assert [type(dim) for dim in shapes["video"]] == [str, frames, int, int]
+        assert [type(dim) for dim in shapes["responses"]] == [str, str, frames]
+        assert frames is str or shapes["video"][1] == cut.frames
         assert isinstance(shapes["neurons"][0], str)
 
 

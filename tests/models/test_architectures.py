@@ -3,15 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from models.references import mouse_spec
 from small import SMALL
 from world import World
 
+from sensorium_ray.benchmark import MICE
+from sensorium_ray.data.clip import Clip
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.models import find
 from sensorium_ray.models.encoder import Encoder
 from sensorium_ray.models.population import Population
 from sensorium_ray.search.spaces import space
+from sensorium_ray.training.inference import torch_run
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +45,10 @@ def test_every_architecture_has_a_small_configuration_here() -> None:
 def test_answers_every_frame_of_any_length(name: str, frames: int, population: Population) -> None:
     torch.manual_seed(0)
     encoder = find.build(name, SMALL[name], population).eval()
-    for mouse, spec in enumerate(population.mice):
-        answer = _ask(encoder, frames, mouse, population.neuron_range(spec.name))
-        assert answer.shape == (2, spec.neurons, frames)
+    clip = Clip(*(array[0].numpy() for array in _clip(frames)))
+    for spec in population.mice:
+        answer = encoder.cut.predict(torch_run(encoder, population, spec.name), clip)
+        assert answer.shape == (spec.neurons, frames)
         assert np.isfinite(answer).all()
         assert (answer >= 0).all()
 
@@ -93,6 +98,14 @@ def test_the_published_dwiseneuro_core_and_cortex_have_the_published_number_of_p
 ) -> None:
     encoder = find.build("dwiseneuro", {}, population)
     assert sum(p.numel() for p in encoder.core.parameters()) == 3_673_404 + 5_402_624
+
+
+def test_the_published_viv1t_have_the_published_numbers_of_parameters() -> None:
+    population = Population([mouse_spec(mouse.letter, mouse.neurons) for mouse in MICE])
+    for name, parameters, in_core in (("viv1t", 13_014_933, 3_787_042), ("viv1t2023", 12_278_365, 2_916_074)):
+        encoder = find.build(name, {}, population)
+        assert sum(p.numel() for p in encoder.parameters()) == parameters
+        assert sum(p.numel() for p in encoder.core.parameters()) == in_core
 
 
 def test_an_unknown_architecture_is_answered_with_the_nearest() -> None:
