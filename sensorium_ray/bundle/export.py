@@ -126,12 +126,13 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
     }
     # The exporter tells which optional libraries it does not find, and which of its own parts it deprecates.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             encoder,
             kwargs=inputs,
             dynamo=True,
+            opset_version=18,
             dynamic_shapes=shapes,
             input_names=list(inputs),
             output_names=["responses"],

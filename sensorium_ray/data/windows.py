@@ -24,10 +24,10 @@ class Chunks:
 
     Parameters
     ----------
-    frames : new frames a chunk.
-    past : frames before a chunk that are given with it, and whose answers are those of the chunk before. With the
-        receptive field's it is exact; a recurrent or attending network reaches back without end, and is exact as
-        long as a clip is one chunk.
+    frames : new frames a chunk; the first has `past` more.
+    past : frames before a later chunk that are given with it, and whose answers are those of the chunk before. With
+        the receptive field's it is exact; a recurrent or attending network reaches back without end, and is exact as
+        long as a clip is one chunk, which it is up to `frames + past` frames.
     """
 
     frames: int = 100
@@ -42,11 +42,12 @@ class Chunks:
 
     def predict(self, run: Run, clip: Clip) -> np.ndarray:
         """Responses to every frame: (neurons, frames) float32."""
-        answers = []
-        for start in range(0, clip.frames, self.frames):
+        answers, start = [], 0
+        while start < clip.frames:
             first = max(0, start - self.past)
-            moments = np.arange(first, min(start + self.frames, clip.frames))
-            answers.append(_ask(run, clip, moments[None])[0, :, start - first :])
+            end = min(first + self.past + self.frames, clip.frames)
+            answers.append(_ask(run, clip, np.arange(first, end)[None])[0, :, start - first :])
+            start = end
         return np.concatenate(answers, axis=1)
 
 

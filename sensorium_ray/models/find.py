@@ -13,7 +13,20 @@ from ..errors import ConfigError
 from .encoder import Encoder
 from .population import Population
 
-_PARTS = frozenset({"encoder", "find", "hierarchical", "layers", "normalisation", "population", "readouts", "swin"})
+_PARTS = frozenset(
+    {
+        "encoder",
+        "find",
+        "hermite",
+        "hierarchical",
+        "layers",
+        "normalisation",
+        "population",
+        "readouts",
+        "swin",
+        "vivit",
+    }
+)
 
 
 def names() -> list[str]:

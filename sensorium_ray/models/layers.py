@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
 
 from ..benchmark import FRAME_SHAPE
 
@@ -28,6 +29,35 @@ def stack_planes(video: Tensor, *planes: Tensor) -> Tensor:
     height, width = video.shape[2:]
     spread = [plane[..., None, None].expand(-1, -1, -1, height, width) for plane in planes]
     return torch.cat([video[:, None], *spread], dim=1).contiguous(memory_format=torch.channels_last_3d)
+
+
+def over_frames(step: Callable[..., Tensor], state: Tensor, *inputs: Tensor) -> Tensor:
+    """Go through frames one after another: `state = step(state, *frame of each input)`.
+
+    An exported graph keeps a loop, of any number of rounds; a Python loop would freeze it to the frames that it is
+    traced with.
+
+    Parameters
+    ----------
+    state : before the first frame.
+    inputs : (frames, …) each.
+
+    Returns
+    -------
+    The state after every frame: (frames, *state.shape).
+    """
+    if torch.compiler.is_exporting():
+
+        def step_and_keep(state: Tensor, frame: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+            after = step(state, *frame)
+            return after, after.clone()  # carried and kept may not be one tensor
+
+        return scan(step_and_keep, state, inputs)[1]
+    states = []
+    for frame in zip(*inputs, strict=True):
+        state = step(state, *frame)
+        states.append(state)
+    return torch.stack(states)
 
 
 def spatial_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from .layers import over_frames
 from .population import Population
 
 MapReadout = Literal["gaussian", "factorised"]
@@ -74,9 +75,12 @@ class GaussianReadout(nn.Module):
         -------
         (batch, n, frames), not negative.
         """
-        sampled = self.sample(features, self.points(pupil_center, features.shape[2], mouse, neurons))
-        drive = (sampled * self.features[neurons].T).sum(2) + self.bias[neurons]
-        return F.elu(drive).add(1).transpose(1, 2)
+        return F.elu(self.drive(features, pupil_center, mouse, neurons)).add(1).transpose(1, 2)
+
+    def drive(self, features: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor) -> Tensor:
+        """What each neuron reads, before the output nonlinearity: (batch, frames, n); see `forward`."""
+        points = self.points(pupil_center, features.shape[2], mouse, neurons)
+        return self.read(features, points, self.features[neurons].T) + self.bias[neurons]
 
     def points(self, pupil_center: Tensor, frames: int, mouse: Tensor, neurons: Tensor) -> Tensor:
         """Where each neuron reads in each of the last `frames` frames.
@@ -97,6 +101,19 @@ class GaussianReadout(nn.Module):
             shift = torch.tanh(layer(shift, mouse))
         mean = mean.clamp(-1, 1).expand(batch, frames, -1, -1)
         return mean + shift[:, :, None] if len(self.shifter) else mean
+
+    @classmethod
+    def read(cls, features: Tensor, points: Tensor, weights: Tensor) -> Tensor:
+        """Feature map at `points`, weighted by (channels, n) and summed over channels: (batch, frames, n)."""
+        if not torch.compiler.is_exporting():
+            return (cls.sample(features, points) * weights).sum(2)
+
+        # An exported graph reads frame by frame: all samples of a long clip of a real mouse are gigabytes.
+        def read_frame(_: Tensor, frame: Tensor, places: Tensor) -> Tensor:
+            return (F.grid_sample(frame, places[:, :, None], align_corners=True)[..., 0] * weights).sum(1)
+
+        nothing = torch.zeros_like(points[:, 0, :, 0])
+        return over_frames(read_frame, nothing, features.movedim(2, 0), points.transpose(0, 1)).transpose(0, 1)
 
     @staticmethod
     def sample(features: Tensor, points: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from ..errors import BundleError, ConfigError
 from ..models.find import suggestion
 from .foreign import Foreign
 
-_PARTS = frozenset({"find", "foreign", "gaussian"})
+_PARTS = frozenset({"find", "foreign", "gaussian", "vivit"})
 
 
 def names() -> list[str]:

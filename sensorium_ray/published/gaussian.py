@@ -7,18 +7,21 @@ from torch import Tensor
 from .foreign import Weights, take
 
 
-def readout(weights: Weights, readout_name: str, shifter_name: str | None, format_name: str) -> dict[str, Tensor]:
+def readout(
+    weights: Weights, readout_name: str, shifter_name: str | None, format_name: str, features: str = "_features"
+) -> dict[str, Tensor]:
     """One mouse's `models.readouts.GaussianReadout` in our names.
 
     Parameters
     ----------
     readout_name, shifter_name : of the mouse's modules, such as 'readout.KEY'; None: it has no shifter.
+    features : the format's name of the feature weights, (1, channels, neurons) or (1, channels, 1, neurons).
 
     Raises
     ------
     BundleError : a weight is not there.
     """
-    names = {"readout.sigma": "sigma", "readout.features": "_features", "readout.bias": "bias"}
+    names = {"readout.sigma": "sigma", "readout.features": features, "readout.bias": "bias"}
     names |= {"readout.source_grid": "source_grid"}
     for part in ("weight", "bias"):
         names |= {f"readout.mu_hidden.{part}": f"mu_transform.0.{part}"}
@@ -29,11 +32,11 @@ def readout(weights: Weights, readout_name: str, shifter_name: str | None, forma
             for part in ("weight", "bias"):
                 full[f"readout.shifter.{ours}.{part}"] = f"{shifter_name}.mlp.{theirs}.{part}"
     found = take(weights, full, format_name)
-    found["readout.features"] = found["readout.features"][0, :, 0].T
+    found["readout.features"] = found["readout.features"][0].flatten(1).T
     found["readout.sigma"] = found["readout.sigma"][0]
     return found
 
 
-def keys(weights: Weights) -> list[str]:
+def keys(weights: Weights, readouts: str = "readout") -> list[str]:
     """Data keys of the mice, in the file's order: what follows 'readout.'."""
-    return list(dict.fromkeys(name.split(".")[1] for name in weights if name.startswith("readout.")))
+    return list(dict.fromkeys(name.split(".")[1] for name in weights if name.startswith(f"{readouts}.")))

@@ -54,6 +54,19 @@ def test_chunks_of_a_long_clip_are_exact(frames: int) -> None:
     np.testing.assert_allclose(answer, expected)
 
 
+def test_the_first_chunk_is_as_long_as_any_chunk_with_its_past() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def note(video: np.ndarray, *rest: np.ndarray) -> np.ndarray:
+        asked.append((int(rest[2][0, 0]), int(rest[2][0, -1])))
+        return video[:, None, :, 0, 0]
+
+    for frames in (300, 520):
+        answer = Chunks(200, 100).predict(note, _counting_clip(frames))
+        np.testing.assert_array_equal(answer[0], np.arange(frames))
+    assert asked == [(0, 299), (0, 299), (200, 499), (400, 519)]
+
+
 @given(
     frames=st.integers(1, 90),
     blocks=st.builds(

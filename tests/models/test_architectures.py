@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from models.references import mouse_spec
 from small import SMALL
 from world import World
 
+from sensorium_ray.benchmark import MICE
 from sensorium_ray.data.clip import Clip
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError
@@ -161,6 +163,14 @@ def test_the_published_dynamic_v1fm_core_has_the_published_number_of_parameters(
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in core.named_children()}
     assert counts["patch"] + counts["norm"] == 2_464
     assert counts["blocks"] == 2_271_024
+
+
+def test_the_published_viv1t_have_the_published_numbers_of_parameters() -> None:
+    population = Population([mouse_spec(mouse.letter, mouse.neurons) for mouse in MICE])
+    for name, parameters, in_core in (("viv1t", 13_014_933, 3_787_042), ("viv1t2023", 12_278_365, 2_916_074)):
+        encoder = find.build(name, {}, population)
+        assert sum(p.numel() for p in encoder.parameters()) == parameters
+        assert sum(p.numel() for p in encoder.core.parameters()) == in_core
 
 
 def test_an_unknown_architecture_is_answered_with_the_nearest() -> None:
