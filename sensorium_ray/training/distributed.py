@@ -18,8 +18,8 @@ from ray.util.queue import Empty, Queue
 
 from .. import compute
 from ..errors import SensoriumError
+from .epochs import Epoch
 from .job import Task
-from .trainer import Epoch
 
 
 def train_on_workers(

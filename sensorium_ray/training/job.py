@@ -17,10 +17,11 @@ from ..progress import ProgressLine
 from ..storage import StrPath
 from . import schedule, sharing
 from .checkpoint import Checkpoint
+from .epochs import Epoch, best_of
 from .settings import TrainSettings
 from .tracking import open_tracker
 from .trained import Trained, read_start
-from .trainer import Epoch, Trainer
+from .trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ def train(
     )
     epochs = _epochs_so_far(task)
     _run(task, epochs, workers, track, address)
-    best = max(epochs, key=lambda epoch: (epoch.score, -epoch.number))
+    best = best_of(epochs)
+    assert best is not None  # a training has an epoch or more
     return {"architecture": architecture, "epochs": [asdict(epoch) for epoch in epochs], "best": asdict(best)}
 
 

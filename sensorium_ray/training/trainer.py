@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from . import schedule, sharing
 from .checkpoint import Checkpoint
 from .distillation import Teachers
 from .draws import MixedBatch, MouseDraw, StepDraw, windows_by_mouse
+from .epochs import Epoch, are_enough, best_of
 from .evaluation import correlation
 from .failures import is_of_compiler, is_out_of_memory
 from .memory import keep_freed_memory
@@ -34,29 +35,6 @@ from .settings import TrainSettings
 from .split import Split
 from .step import StepLoss
 from .trained import Trained
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What an epoch came to.
-
-    Parameters
-    ----------
-    number : from 1 on.
-    loss : mean training loss.
-    oracle_correlation : single-trial correlation on the oracle tier.
-    fold_correlation : the same on the fold that is left out; None where none is.
-    """
-
-    number: int
-    loss: float
-    oracle_correlation: float
-    fold_correlation: float | None = None
-
-    @property
-    def score(self) -> float:
-        """What the best epoch has most of: correlation on the fold where one is left out, else on the oracle tier."""
-        return self.oracle_correlation if self.fold_correlation is None else self.fold_correlation
 
 
 class Trainer:
@@ -121,15 +99,13 @@ class Trainer:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch whose weights are kept: the first of the highest score."""
-        return max(self.epochs, key=lambda epoch: (epoch.score, -epoch.number), default=None)
+        """The epoch whose weights are kept."""
+        return best_of(self.epochs)
 
     @property
     def finished(self) -> bool:
-        """Whether the schedule has run out, or the score has not risen for as long as `patience` says."""
-        patience = self._settings.patience
-        stale = len(self.epochs) - (self.best.number if self.best else 0)
-        return len(self.epochs) >= self._settings.epochs or 0 < patience <= stale
+        """Whether training is over."""
+        return are_enough(self.epochs, self._settings)
 
     def run_epoch(self, on_step: Callable[[float], None] = lambda loss: None) -> Epoch:
         """Train for one epoch and score it.

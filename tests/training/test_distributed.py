@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from ray import cloudpickle
-from torch import nn
 from world import World
 
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError, DataError
 from sensorium_ray.training import distributed
 from sensorium_ray.training.checkpoint import Checkpoint
+from sensorium_ray.training.epochs import Epoch
 from sensorium_ray.training.job import Task, train
 from sensorium_ray.training.settings import TrainSettings
-from sensorium_ray.training.trainer import Epoch, Trainer
+from sensorium_ray.training.trainer import Trainer
 
 NAME = "linear_nonlinear"
 MODEL = {"channels": 4, "spatial_kernel": 9, "temporal_kernel": 5, "stride": 2}
@@ -25,15 +26,17 @@ SETTINGS = TrainSettings(epochs=2, steps=3, batch=5, mice=2, frames=8, cutmix=0.
 
 
 class _Still(Task):
-    """A training whose network stays in evaluation mode, in which workers differ from one process in nothing."""
+    """A training of a still network."""
 
-    def trainer(self, device: object = None) -> Trainer:
-        nn.Module.train = lambda module, mode=True: module  # type: ignore[assignment,method-assign]
-        made = Task.trainer(self, device)  # type: ignore[arg-type]
-        made._encoder.requires_grad_(True)
-        for module in made._encoder.modules():
-            module.training = False
-        return made
+    def trainer(self, device: torch.device | None = None) -> Trainer:
+        return _still(Task.trainer(self, device))
+
+
+def _still(trainer: Trainer) -> Trainer:
+    """Its network stays in evaluation mode, in which several workers differ from one process in nothing."""
+    trainer._encoder.eval()
+    trainer._encoder.train = lambda mode=True: trainer._encoder  # type: ignore[method-assign]
+    return trainer
 
 
 def test_more_workers_than_windows_are_refused(world: World, tmp_path: Path) -> None:
@@ -42,15 +45,14 @@ def test_more_workers_than_windows_are_refused(world: World, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_workers_train_as_one_does(world: World, tmp_path: Path, ray_session: None) -> None:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
     out = tmp_path / "two"
     task = _Still(str(world.store), NAME, MODEL, SETTINGS, str(out))
     two: list[Epoch] = []
     distributed.train_on_workers(task, 2, two.append)
-    alone = Trainer(FrameStore.open(world.store), NAME, MODEL, SETTINGS)
-    alone._encoder.train = lambda mode=True: None  # type: ignore[assignment,method-assign]
-    alone._encoder.eval()
+    alone = _still(Trainer(FrameStore.open(world.store), NAME, MODEL, SETTINGS))
     one = [alone.run_epoch() for _ in range(2)]
     assert [epoch.loss for epoch in two] == pytest.approx([epoch.loss for epoch in one], rel=1e-5)
     expected = [epoch.oracle_correlation for epoch in one]
@@ -59,10 +61,17 @@ def test_two_workers_train_as_one_does(world: World, tmp_path: Path, ray_session
 
 
 @pytest.mark.slow
-def test_the_command_goes_on_with_two_workers_and_tells_what_one_raised(world: World, tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_the_command_goes_on_with_two_workers(world: World, tmp_path: Path, ray_session: None) -> None:
     short = replace(SETTINGS, steps=1)
-    first = train(world.store, NAME, tmp_path / "out", MODEL, short, workers=2)
-    assert [epoch["number"] for epoch in first["epochs"]] == [1, 2]
-    assert train(world.store, NAME, tmp_path / "out", MODEL, short, workers=2, resume=True) == first
+    train(world.store, NAME, tmp_path / "out", MODEL, short, workers=2)
+    again = train(world.store, NAME, tmp_path / "out", MODEL, short, workers=2, resume=True)
+    assert [epoch["number"] for epoch in again["epochs"]] == [1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_a_worker_raised_is_raised_here(world: World, tmp_path: Path, ray_session: None) -> None:
+    wild = replace(SETTINGS, learning_rate=1e30, warmup=0.0)
     with pytest.raises(DataError, match="diverged"):
-        train(world.store, NAME, tmp_path / "wild", MODEL, replace(short, learning_rate=1e30, warmup=0.0), workers=2)
+        train(world.store, NAME, tmp_path / "wild", MODEL, wild, workers=2)

@@ -14,9 +14,10 @@ from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError, DataError
 from sensorium_ray.training import checkpoint as checkpoint_module
 from sensorium_ray.training.checkpoint import Checkpoint
+from sensorium_ray.training.epochs import Epoch
 from sensorium_ray.training.job import train
 from sensorium_ray.training.settings import TrainSettings
-from sensorium_ray.training.trainer import Epoch, Trainer
+from sensorium_ray.training.trainer import Trainer
 
 NAME = "linear_nonlinear"
 SETTINGS = TrainSettings(epochs=3, steps=3, batch=4, mice=2, frames=8, cutmix=0.5, micro_batch=3, fold=1, folds=2)
