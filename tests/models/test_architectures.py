@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from models.references import mouse_spec
+
 from small import SMALL
 from world import World
 
@@ -13,7 +13,7 @@ from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.models import find
 from sensorium_ray.models.encoder import Encoder
-from sensorium_ray.models.population import Population
+from sensorium_ray.models.population import MouseSpec, Population
 from sensorium_ray.search.spaces import space
 from sensorium_ray.training.inference import torch_run
 
@@ -166,7 +166,7 @@ def test_the_published_dynamic_v1fm_core_has_the_published_number_of_parameters(
 
 
 def test_the_published_viv1t_have_the_published_numbers_of_parameters() -> None:
-    population = Population([mouse_spec(mouse.letter, mouse.neurons) for mouse in MICE])
+    population = Population([MouseSpec.unknown(mouse.letter, mouse.neurons) for mouse in MICE])
     for name, parameters, in_core in (("viv1t", 13_014_933, 3_787_042), ("viv1t2023", 12_278_365, 2_916_074)):
         encoder = find.build(name, {}, population)
         assert sum(p.numel() for p in encoder.parameters()) == parameters
