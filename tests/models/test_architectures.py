@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
 from small import SMALL
 from world import World
 

@@ -6,7 +6,6 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from models.references import mouse_spec
 from small import SMALL
 
 from sensorium_ray.bundle.export import write_onnx
@@ -15,9 +14,9 @@ from sensorium_ray.errors import ConfigError
 from sensorium_ray.models import find
 from sensorium_ray.models.encoder import Encoder
 from sensorium_ray.models.hierarchical import LEVELS, nearest
-from sensorium_ray.models.population import Population
+from sensorium_ray.models.population import MouseSpec, Population
 
-MICE = Population([mouse_spec("many", 40), mouse_spec("few", 5)])
+MICE = Population([MouseSpec.unknown("many", 40), MouseSpec.unknown("few", 5)])
 """The second has fewer neurons than a group of the coarser levels."""
 
 
