@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch._higher_order_ops.scan import scan
 
 from ..data.windows import Chunks
 from ..errors import ConfigError
 from .encoder import Encoder
 from .hermite import HermiteConv
-from .layers import stack_planes
+from .layers import over_frames, stack_planes
 from .normalisation import Normalisation
 from .population import Population
 from .readouts import GaussianReadout
@@ -99,26 +98,15 @@ class ConvGru(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(frames, batch, inputs, height, width) -> (frames, batch, channels, height, width)."""
-        frames, batch, _, height, width = features.shape
-        inputs = self.inputs(features.flatten(0, 1)).reshape(frames, batch, -1, height, width)
-        state = features.new_zeros(batch, self.channels, height, width)
-        if torch.compiler.is_exporting():  # a loop would freeze the graph to the frames that it is traced with
-            return scan(self._step_and_emit, state, inputs)[1]
-        states = []
-        for now in inputs:
-            state = self._step(state, now)
-            states.append(state)
-        return torch.stack(states)
+        state = features.new_zeros(features.shape[1], self.channels, *features.shape[3:])
+        return over_frames(self._step, state, features)
 
-    def _step(self, state: Tensor, inputs: Tensor) -> Tensor:
-        gates, candidate = inputs.split([2 * self.channels, self.channels], dim=1)
+    def _step(self, state: Tensor, features: Tensor) -> Tensor:
+        # The input's convolutions are done here too: those of all frames at once are no faster and take the memory.
+        gates, candidate = self.inputs(features).split([2 * self.channels, self.channels], dim=1)
         update, reset = torch.sigmoid(gates + self.gates(state)).chunk(2, dim=1)
         candidate = torch.tanh(candidate + self.candidate(state * reset))
         return state * (1 - update) + candidate * update
-
-    def _step_and_emit(self, state: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        state = self._step(state, inputs)
-        return state, state.clone()  # what is carried and what is emitted may not be one tensor
 
 
 class RecurrentCore(nn.Module):
@@ -143,7 +131,7 @@ def build(config: Config, population: Population) -> Encoder:
         RecurrentCore(config, population.behavior_channels),
         GaussianReadout(population, config.recurrent_channels),
         config.normalisation,
-        cut=Chunks(frames=300, past=100),
+        cut=Chunks(frames=200, past=100),
     )
 
 

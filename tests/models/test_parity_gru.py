@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from models.references import REFERENCES, Reference, vectors
 
 pytestmark = pytest.mark.skipif(not REFERENCES.is_dir(), reason="the reference vectors (../shared) are not here")
