@@ -16,7 +16,7 @@ from ..data.windows import predict_clip
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
-from ..storage import StrPath, atomic_path, require_new
+from ..storage import StrPath, atomic_path, locate, require_new
 from ..training.checkpoint import Checkpoint
 from ..training.inference import torch_run
 from ..version import package_version
@@ -39,7 +39,7 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
 
     Parameters
     ----------
-    checkpoint : folder that training left.
+    checkpoint : folder that training left, on a disk or s3://.
     out : the bundle to write; must not exist.
     store : frame store whose oracle clips the check runs on; None: the one that the model was trained on.
     name : the bundle's name; None: the folder's.
@@ -48,13 +48,12 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
     ------
     ExportError : the exported graph does not answer as the network does; nothing is written.
     """
-    checkpoint, out = Path(checkpoint), Path(out)
-    store = None if store is None else Path(store)
+    out = Path(out)
     require_new(out)
-    saved = Checkpoint.read(checkpoint)
+    saved = Checkpoint.read(locate(checkpoint))
     encoder = saved.encoder().eval()
     population = saved.population
-    frames = FrameStore.open(store or Path(saved.provenance["store"]))
+    frames = FrameStore.open(store or saved.provenance["store"])
     clips = _parity_clips(frames, population)
     example = next(iter(clips.values()))[1]
     with atomic_path(out) as folder:

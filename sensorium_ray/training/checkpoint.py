@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 from ..errors import BundleError, SensoriumError
 from ..models import find
 from ..models.encoder import Encoder
 from ..models.population import Population
-from ..storage import read_json, read_npz, write_json, write_npz
+from ..storage import read_bytes, read_json, read_npz, write_json, write_npz
 
 _FORMAT = 1
 
@@ -59,7 +60,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
-        """Read a checkpoint; nothing in it is unpickled beyond tensors and plain values.
+        """Read a checkpoint, on a disk or s3://; nothing in it is unpickled beyond tensors and plain values.
 
         Raises
         ------
@@ -71,9 +72,9 @@ class Checkpoint:
                 architecture=about["architecture"],
                 config=about["config"],
                 population=Population.from_arrays(read_npz(folder / "population.npz")),
-                weights=load_file(folder / "weights.safetensors"),
+                weights=load(read_bytes(folder / "weights.safetensors")),
                 provenance=about["provenance"],
-                resume=torch.load(folder / "resume.pt", map_location="cpu", weights_only=True),
+                resume=torch.load(io.BytesIO(read_bytes(folder / "resume.pt")), map_location="cpu", weights_only=True),
             )
         except (SensoriumError, SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
             mend = "name a checkpoint folder, such as SWEEP/best/dwiseneuro"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..errors import ConfigError, DataError
 from ..metrics.statistics import CoMoments
 from ..models import find
 from ..models.population import Population
+from ..storage import absolute
 from ..version import package_version
 from .checkpoint import Checkpoint
 from .inference import torch_run
@@ -192,7 +193,7 @@ class Trainer:
             weights={name: value.cpu() for name, value in self._average.state_dict().items()},
             provenance={
                 **self._origin(),
-                "store": str(Path(self._store.path).resolve()),
+                "store": absolute(self._store.path),
                 "epoch": len(self.epochs),
                 "oracle_correlation": self.epochs[-1].oracle_correlation if self.epochs else None,
             },
@@ -211,15 +212,22 @@ class Trainer:
             "training": asdict(self._settings),
         }
 
-    def resume(self, checkpoint: Checkpoint) -> None:
+    def resume(self, checkpoint: Checkpoint, free: Collection[str] = ()) -> None:
         """Go on from a checkpoint of the same store, architecture and settings.
+
+        Parameters
+        ----------
+        free : settings that may differ, of learning_rate and weight_decay; from now on they are this training's.
 
         Raises
         ------
         ConfigError : it was made from others.
         """
-        for name, ours in self._origin().items():
-            if checkpoint.provenance[name] != ours:
+        origin = self._origin()
+        freed = {name: origin["training"][name] for name in free}
+        theirs = {**checkpoint.provenance, "training": {**checkpoint.provenance["training"], **freed}}
+        for name, ours in origin.items():
+            if theirs[name] != ours:
                 raise ConfigError(
                     f"the checkpoint's {name} differs",
                     "",
@@ -228,4 +236,6 @@ class Trainer:
         self._encoder.load_state_dict(checkpoint.resume["encoder"])
         self._average.load_state_dict(checkpoint.weights)
         self._optimizer.load_state_dict(checkpoint.resume["optimizer"])
+        for group in self._optimizer.param_groups:
+            group["weight_decay"] = self._settings.weight_decay
         self.epochs = [Epoch(**epoch) for epoch in checkpoint.resume["epochs"]]
