@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ray import tune
 from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
 from rich import live
 from rich.console import Console
 from rich.table import Table
@@ -21,8 +21,8 @@ from .settings import SweepSettings
 _SECONDS_BETWEEN_TABLES, _SECONDS_BETWEEN_LINES = 1.0, 5.0
 
 
-class Live(tune.Callback):
-    """Shows on stderr how many tune trials run, are finished and failed, the best score, the budget, the time left.
+class Live(TrialProgressCallback):
+    """Takes the place of Ray Tune's own prints, and shows on stderr how many tune trials run, are finished and failed, the best score, the budget, the time left.
 
     Parameters
     ----------
@@ -30,6 +30,7 @@ class Live(tune.Callback):
     """
 
     def __init__(self, total: int, settings: SweepSettings, budget: Budget) -> None:
+        super().__init__()
         self._total, self._settings, self._budget = total, settings, budget
         self._table = live.Live(console=Console(stderr=True), auto_refresh=False) if sys.stderr.isatty() else None
         self._pause = _SECONDS_BETWEEN_LINES if self._table is None else _SECONDS_BETWEEN_TABLES
@@ -44,6 +45,12 @@ class Live(tune.Callback):
     def __exit__(self, *_: object) -> None:
         if self._table is not None:
             self._table.stop()
+
+    def log_result(self, trial: Trial, result: dict[str, Any], error: bool = False) -> None:
+        """Print nothing for a single report."""
+
+    def on_trial_complete(self, iteration: int, trials: Sequence[Trial], trial: Trial, **_: Any) -> None:
+        """Print nothing for a single tune trial."""
 
     def on_step_end(self, iteration: int, trials: Sequence[Trial], **_: Any) -> None:
         """Show, if it is time to."""

@@ -54,10 +54,11 @@ class ByArchitecture(TrialScheduler):
     def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
         """Take in a tune trial with all that it did before the sweep was cut off."""
         self._took(trial)
-        self._of(trial).on_trial_add(tune_controller, trial)
-        if isinstance(self._of(trial), ASHAScheduler):
+        own, peers = self._of(trial), _Peers(tune_controller, trial.config["architecture"])
+        own.on_trial_add(peers, trial)
+        if isinstance(own, ASHAScheduler):
             for epoch, (_, score) in enumerate(curve(trial), 1):
-                self._of(trial).on_trial_result(tune_controller, trial, {"epoch": epoch, METRIC: score})
+                own.on_trial_result(peers, trial, {"epoch": epoch, METRIC: score})
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         """Hand over to the architecture's scheduler."""
@@ -103,6 +104,9 @@ class ByArchitecture(TrialScheduler):
 
 class _Peers:
     """The controller as one architecture's scheduler sees it."""
+
+    search_alg = None
+    """Population based training wants no points that were learned, and it gets none."""
 
     def __init__(self, controller: TuneController, architecture: str) -> None:
         self._controller, self._architecture = controller, architecture

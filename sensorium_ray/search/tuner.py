@@ -24,7 +24,7 @@ from .settings import METRIC, SweepSettings
 from .spaces import Space
 
 _NAME = "sweep"
-_DEATHS = 10
+_DEATHS = 8
 """How often the processes of a tune trial may die; those on machines that were taken back with notice do not count."""
 
 
