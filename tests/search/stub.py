@@ -57,11 +57,12 @@ def train(config: dict[str, Any], epochs: int, log: str = "", pause: float = 0.0
 
 def sweep(out: Path, spaces: list[Space], settings: SweepSettings, **arguments: Any) -> list[dict[str, Any]]:
     """Rows of a sweep of such tune trials."""
+    return sweep_with(Budget(settings), out, spaces, settings, **arguments)
+
+
+def sweep_with(
+    budget: Budget, out: Path, spaces: list[Space], settings: SweepSettings, **arguments: Any
+) -> list[dict[str, Any]]:
+    """The same with a budget of your own."""
     trainable = tune.with_parameters(train, epochs=settings.epochs, **arguments)
-    return rows(run(trainable, spaces, out, settings, Budget(settings)), settings.epochs)
-
-
-if __name__ == "__main__":
-    out, log, cpus = sys.argv[1:4]
-    ray.init(address="local", num_cpus=int(cpus), include_dashboard=False, object_store_memory=100 * 1024**2)
-    sweep(Path(out), [space(published=0.5)], SweepSettings(samples=4, epochs=6, scheduler="none"), log=log, pause=0.5)
+    return rows(run(trainable, spaces, out, settings, budget), settings.epochs)

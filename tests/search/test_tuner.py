@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from stub import space, sweep
+from stub import space, sweep, sweep_with
 
+from sensorium_ray.search.budget import Budget
 from sensorium_ray.search.settings import METRIC, SweepSettings
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -49,3 +51,29 @@ def test_a_budget_ends_what_runs_and_starts_nothing_new(tmp_path: Path) -> None:
     assert 0 < len(ran) < 20
     assert {row["outcome"] for row in rows} == {"cut off"}
     assert all(METRIC in row for row in ran)
+
+
+class _Dying(Budget):
+    """Takes the driver with it when three tune trials have ended."""
+
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        super().on_step_begin(iteration, trials, **info)
+        if sum(trial.is_finished() for trial in trials) >= 3:
+            raise MemoryError
+
+
+def test_what_ended_is_not_run_again_and_the_rest_goes_on(tmp_path: Path) -> None:
+    settings = SweepSettings(samples=8, epochs=4)
+    arguments = {"log": str(tmp_path), "pause": 0.05}
+    with pytest.raises(MemoryError):
+        sweep_with(_Dying(settings), tmp_path / "out", [space(published=0.5)], settings, **arguments)
+    before = {path.name: path.read_text() for path in tmp_path.glob("*.log")}
+    rows = sweep(tmp_path / "out", [space(published=0.5)], settings, **arguments)
+    after = {path.name: path.read_text() for path in tmp_path.glob("*.log")}
+    assert len(rows) == 8
+    assert sum(before[name] == after[name] for name in before) >= 3
+    for row in rows:
+        epochs = [int(line) for line in after[f"{row['trial']}.log"].split()]
+        assert sorted(set(epochs)) == list(range(1, row["epochs"] + 1))
+        assert len(epochs) - row["epochs"] <= 1, "more than the epoch that was cut off was done again"
+        assert row[METRIC] == pytest.approx(row["epochs"] * row["config"]["training"]["learning_rate"])
