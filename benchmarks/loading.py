@@ -14,12 +14,12 @@ float16 : the same from a float16 store.
 s3 : the same from a float32 store on s3:// (moto's server, a process of its own on this machine) behind the local
     cache; what the first pass, which fills the cache, takes is told apart.
 
-x1 reads in the process's one thread, x2 and x4 with so many threads ahead (`prefetch`; for the winner's way a pool).
-Every contestant is a process of its own; they take turns, round by round. warm: all its files were read just before,
-then windows are drawn at random for a few seconds. cold: all its files were dropped from the page cache just before
-(posix_fadvise, which is best effort: `disk MB` tells what did come from the disk, per window), then as many windows,
-each of another trial. Figures are medians over the rounds, least and most in brackets; memory is the process's
-resident set after the last round, and its peak.
+x1 reads in the process's one thread, x2 and x4 with so many processes ahead (`prefetch`; for the winner's way a pool of
+threads). Every contestant is a process of its own; they take turns, round by round. warm: all its files were read just
+before, then windows are drawn at random for a few seconds. cold: all its files were dropped from the page cache just
+before (posix_fadvise, which is best effort: `disk MB` tells what did come from the disk, per window), then as many
+windows, each of another trial. Figures are medians over the rounds, least and most in brackets; memory is the resident
+set after the last round, and its peak, of the process and its readers together: what they share counts for each.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+import psutil
 import s3fs  # type: ignore[import-untyped]
 
 from sensorium_ray.data.ingest import ingest
@@ -162,9 +164,15 @@ class Contestant:
         return self._measure(self._each(seed)[: 15 * BATCH])
 
     def memory(self, seed: int) -> Figures:
-        """Resident set now and at its peak, MiB."""
-        status = Path("/proc/self/status").read_text()
-        return {key: int(re.findall(rf"{key}:\s*(\d+) kB", status)[0]) / 1024 for key in ("VmRSS", "VmHWM")}
+        """Resident set now and at its peak, MiB, while windows are read: of this process and its readers together."""
+        batches = self._reader.read(self._each(seed))
+        next(batches)
+        processes = [psutil.Process(), *psutil.Process().children()]
+        statuses = [Path(f"/proc/{process.pid}/status").read_text() for process in processes]
+        return {
+            key: sum(int(re.findall(rf"{key}:\s*(\d+) kB", status)[0]) for status in statuses) / 1024
+            for key in ("VmRSS", "VmHWM")
+        }
 
     def _each(self, seed: int) -> list[Place]:
         rng = np.random.default_rng(seed)
@@ -181,8 +189,8 @@ class Contestant:
 
 
 def _from_disk() -> float:
-    """Bytes that the disk has fetched for this process."""
-    return float(re.findall(r"read_bytes: (\d+)", Path("/proc/self/io").read_text())[0])
+    """Bytes that the disk has fetched for this process and the readers that it had."""
+    return 512.0 * sum(getrusage(who).ru_inblock for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
 
 
 def _warm(files: Sequence[Path]) -> None:

@@ -50,11 +50,13 @@ class Watch(Budget):
         self.memory: dict[int, float] = {}
 
     def look(self, ended: int) -> None:
+        """Note the memory at the next mark."""
         for mark in self.marks:
             if ended >= mark and mark not in self.memory:
                 self.memory[mark] = psutil.Process().memory_info().rss / 2**20
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        """Look as often as Ray Tune does anything."""
         super().on_step_begin(iteration, trials, **info)
         self.look(sum(trial.is_finished() for trial in trials))
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .submissions.evaluation import evaluate
     from .submissions.leaderboard import Leaderboard
     from .submissions.submitting import write_submission as submit
+    from .training.job import train
 
 _HOMES = {
     "Client": ".serving.client",
@@ -51,6 +52,7 @@ _HOMES = {
     "simulate": ".data.simulate",
     "submit": ".submissions.submitting:write_submission",
     "sweep": ".search.sweep",
+    "train": ".training.job",
 }
 """Module of every public name, and what it is called there where that is another name."""
 
@@ -72,6 +74,7 @@ __all__ = [
     "simulate",
     "submit",
     "sweep",
+    "train",
 ]
 
 

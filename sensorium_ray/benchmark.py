@@ -187,6 +187,12 @@ _TRACK_OF_2022 = {
 }
 
 
+def folder_of_2022(scan: str) -> str:
+    """Name of a 2022 mouse's folder from its animal, session and scan; no more than 'static…' of one not published."""
+    name = f"static{scan}"
+    return f"{name}-GrayImageNet-94c6ff995dac583098847cfecd43e7b6" if name in _TRACK_OF_2022 else name
+
+
 def track_of(mouse: str) -> str | None:
     """Track that a mouse of 2022 is ranked in, since each track has one; None: all tracks of its benchmark (2023).
 

@@ -20,6 +20,7 @@ ROOMS = (
     "metrics",
     "data",
     "models",
+    "published",
     "training",
     "bundle",
     "scoring",
@@ -36,12 +37,21 @@ RAY = {
     "compute.py",
     "data/ingest.py",
     "scoring/actors.py",
+    "search/budget.py",
+    "search/diversity.py",
+    "search/keeping.py",
+    "search/live.py",
+    "search/outcome.py",
+    "search/points.py",
     "search/scheduler.py",
     "search/spaces.py",
     "search/sweep.py",
+    "search/tune_trial.py",
+    "search/tuner.py",
     "serving/runner.py",
+    "training/distributed.py",
 }
-TORCH = {"models", "training", "search"}
+TORCH = {"models", "published", "training", "search"}
 TORCH_FILES = {"bundle/export.py"}
 
 

@@ -21,7 +21,8 @@ from sensorium_ray.scoring.table import WHOLE, ScoreTable
 from sensorium_ray.submissions.checking import check_submission
 from sensorium_ray.submissions.evaluation import evaluate
 from sensorium_ray.submissions.submitting import write_submission
-from sensorium_ray.training.trainer import Trainer, TrainSettings
+from sensorium_ray.training.settings import TrainSettings
+from sensorium_ray.training.trainer import Trainer
 
 CONFIG = {"channels": 4, "spatial_kernel": 9, "temporal_kernel": 1, "stride": 2, "gabor_start": True}
 

@@ -2,5 +2,5 @@
 
 `SPACE` maps settings to Ray Tune distributions or plain values: `model` those of the architecture's `Config`,
 `training` those of `TrainSettings`. `PUBLISHED` is the paper's point. `DEMO` is a space small enough for two
-CPU cores.
+CPU cores. `SMALL` is one network that trains in a second, which every test of architectures runs.
 """

@@ -41,3 +41,17 @@ DEMO = {
     # Pooled readouts find a neuron's place slowly: four times the steps, of half the windows.
     "training": {"learning_rate": tune.loguniform(4e-3, 7e-3), "batch": 4, "steps": 240, "warmup": 0.3},
 }
+SMALL = {
+    "model": {
+        "core_features": (4, 8),
+        "spatial_strides": (2, 2),
+        "expansion": 2,
+        "cortex_features": (16,),
+        "padded_shape": (36, 64),
+        "softplus_beta": 1.0,
+        "normalisation": "pooled",
+        "window_frames": 8,
+        "window_hop": 4,
+    },
+    "training": {},
+}

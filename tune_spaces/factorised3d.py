@@ -26,3 +26,7 @@ DEMO = {
     },
     "training": {"learning_rate": tune.loguniform(3e-3, 8e-3), "frames": 32, "warmup": 0.3},
 }
+SMALL = {
+    "model": {"channels": (4, 6), "spatial_kernels": (9, 5), "temporal_kernels": (5, 3), "stride": 2},
+    "training": {},
+}

@@ -18,3 +18,7 @@ DEMO = {
     "model": {"channels": 16, "spatial_kernel": 11, "temporal_kernel": 11, "stride": 2, "gabor_start": True},
     "training": {"learning_rate": tune.loguniform(3e-3, 8e-3), "frames": 32, "warmup": 0.3},
 }
+SMALL = {
+    "model": {"channels": 4, "spatial_kernel": 9, "temporal_kernel": 5, "stride": 2},
+    "training": {},
+}

@@ -38,7 +38,7 @@ def write_ensemble(
     manifests = {name: Manifest.read(path) for name, path in members.items()}
     first_name, first = next(iter(manifests.items()))
     for name, manifest in manifests.items():
-        for what in ("mice", "frame_shape", "rate", "behavior_channels"):
+        for what in ("mice", "frame_shape", "rate", "behavior_channels", "inputs"):
             if getattr(manifest, what) != getattr(first, what):
                 raise BundleError(
                     f"has other {what} than {first_name}", name, "ensemble models of the same frame store"
@@ -59,6 +59,7 @@ def write_ensemble(
             frame_shape=first.frame_shape,
             rate=first.rate,
             behavior_channels=first.behavior_channels,
+            inputs=first.inputs,
             receptive_field=max(manifests[name].receptive_field for name in used),
             members=tuple(Member(name=name, weight=share) for name, share in used.items()),
             files=checksums(folder),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +15,7 @@ from safetensors.torch import save_file
 
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..data.store import FrameStore
-from ..data.windows import predict_clip
+from ..data.windows import Overlapping
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
@@ -20,7 +23,7 @@ from ..storage import StrPath, atomic_path, locate, require_new
 from ..training.checkpoint import Checkpoint
 from ..training.inference import torch_run
 from ..version import package_version
-from .manifest import ONNX, WEIGHTS, Manifest, MouseEntry, Parity, Window, checksums
+from .manifest import ONNX, WEIGHTS, CutEntry, Manifest, MouseEntry, Parity, checksums
 from .predictor import load_predictor
 
 TOLERANCE = 1e-4
@@ -30,8 +33,8 @@ _TIME_AXES = {"video": 1, "behavior": 2, "pupil_center": 2, "responses": 2}
 
 _EXAMPLE_FRAMES = 24
 """Of the clip that the graph is traced with; an axis of length one would be frozen."""
-_PARITY_LENGTHS = (1, 40, 131)
-"""Lengths of the clips of the check: one frame, less than a chunk, more than a chunk."""
+_PARITY_LENGTHS = (40, 1, 131)
+"""Lengths of the check's clips: less than a chunk, one frame, more than a chunk. All mice are asked with the first."""
 
 
 def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name: str | None = None) -> Manifest:
@@ -51,30 +54,43 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
     out = Path(out)
     require_new(out)
     saved = Checkpoint.read(locate(checkpoint))
-    encoder = saved.encoder().eval()
-    population = saved.population
-    frames = FrameStore.open(store or saved.provenance["store"])
-    clips = _parity_clips(frames, population)
+    clips = oracle_clips(FrameStore.open(store or saved.provenance["store"]), saved.population)
+    about = {"name": name or out.name, "architecture": saved.architecture, "config": saved.config}
+    return write_bundle(out, saved.encoder(), saved.population, clips, **about, provenance=saved.provenance)
+
+
+def write_bundle(
+    out: Path, encoder: Encoder, population: Population, clips: Mapping[str, tuple[str, Clip]], **about: Any
+) -> Manifest:
+    """Write a network as a bundle and compare the two.
+
+    Parameters
+    ----------
+    out : must not exist.
+    clips : of each mouse, by mouse, with the clip's name.
+    about : what the manifest says beside what follows from the network: name, architecture, config, provenance.
+
+    Raises
+    ------
+    ExportError : the exported graph does not answer as the network does; nothing is written.
+    """
+    encoder.eval()
     example = next(iter(clips.values()))[1]
+    about["provenance"] = {**about["provenance"], "exported_by": package_version()}
     with atomic_path(out) as folder:
         folder.mkdir()
         write_onnx(encoder, example, folder / ONNX)
         save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, folder / WEIGHTS)
         manifest = Manifest(
             kind="model",
-            name=name or out.name,
-            architecture=saved.architecture,
-            config=saved.config,
             mice=tuple(MouseEntry(name=m.name, unit_ids=tuple(map(int, m.unit_ids))) for m in population.mice),
             frame_shape=example.video.shape[1:],
             rate=example.rate,
             behavior_channels=len(example.behavior),
             receptive_field=encoder.receptive_field,
-            window=Window(frames=encoder.window.frames, stride=encoder.window.stride, hop=encoder.window.hop)
-            if encoder.window
-            else None,
+            cut=CutEntry.of(encoder.cut),
             files=checksums(folder),
-            provenance={**saved.provenance, "exported_by": package_version()},
+            **about,
         )
         manifest.write(folder)
         manifest = manifest.model_copy(update={"parity": _measure_parity(encoder, population, folder, clips)})
@@ -95,6 +111,7 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
         **{name: torch.from_numpy(np.stack([getattr(example, name)] * 2)) for name in CLIP_ARRAYS},
         "mouse": torch.zeros(2, dtype=torch.int64),
         "neurons": torch.arange(3),
+        "moment": torch.arange(_EXAMPLE_FRAMES).expand(2, -1),
     }
     shapes = {
         "video": {0: batch, 1: time},
@@ -102,6 +119,7 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
         "pupil_center": {0: batch, 2: time},
         "mouse": {0: batch},
         "neurons": {0: count},
+        "moment": {0: batch, 1: time},
     }
     # The exporter tells which optional libraries it does not find, and which of its own parts it deprecates.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -124,7 +142,7 @@ def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:
             raise ExportError(f"the graph froze the frames of '{value.name}': {value.shape}", str(path))
 
 
-def _parity_clips(store: FrameStore, population: Population) -> dict[str, tuple[str, Clip]]:
+def oracle_clips(store: FrameStore, population: Population) -> dict[str, tuple[str, Clip]]:
     """One oracle clip of each mouse, by mouse; with the trial's name."""
     clips = {}
     for mouse in population.mice:
@@ -137,20 +155,19 @@ def _parity_clips(store: FrameStore, population: Population) -> dict[str, tuple[
 
 
 def _measure_parity(
-    encoder: Encoder, population: Population, bundle: Path, clips: dict[str, tuple[str, Clip]]
+    encoder: Encoder, population: Population, bundle: Path, clips: Mapping[str, tuple[str, Clip]]
 ) -> Parity:
     """Largest relative difference between the exported graph and torch, over mice and lengths."""
-    predictor = load_predictor(bundle)
-    worst, lengths = 0.0, set()
-    for mouse, (_, whole) in clips.items():
-        for length in (*_PARITY_LENGTHS, whole.frames):
-            clip = _held(whole, length)
-            lengths.add(length)
-            expected = predict_clip(
-                torch_run(encoder, population, mouse), clip, encoder.receptive_field, encoder.window
-            )
-            error = np.abs(predictor.predict(clip, mouse) - expected).max() / max(np.abs(expected).max(), 1e-12)
-            worst = max(worst, float(error))
+    # Windows that overlap would only say the same again.
+    cut = replace(encoder.cut, hop=encoder.cut.frames) if isinstance(encoder.cut, Overlapping) else encoder.cut
+    predictor = load_predictor(bundle, cut=cut)
+    first, *others = clips
+    worst = 0.0
+    for mouse, length in [(first, length) for length in _PARITY_LENGTHS] + [(m, _PARITY_LENGTHS[0]) for m in others]:
+        clip = _held(clips[mouse][1], length)
+        expected = cut.predict(torch_run(encoder, population, mouse), clip)
+        error = np.abs(predictor.predict(clip, mouse) - expected).max() / max(np.abs(expected).max(), 1e-12)
+        worst = max(worst, float(error))
     if not worst <= TOLERANCE:
         raise ExportError(
             f"the exported graph differs from torch by {worst:.2g} of the largest answer, more than {TOLERANCE:g}",
@@ -160,7 +177,7 @@ def _measure_parity(
         max_error=worst,
         tolerance=TOLERANCE,
         clips=tuple(name for name, _ in clips.values()),
-        lengths=tuple(sorted(lengths)),
+        lengths=tuple(sorted(_PARITY_LENGTHS)),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..benchmark import FRAME_RATE
-from ..data.windows import WindowSpec
+from ..data.windows import CUTS, Chunks, Cut
 from ..errors import BundleError
 from ..storage import sha256
 
@@ -31,16 +32,29 @@ class MouseEntry(_Part):
     unit_ids: tuple[int, ...]
 
 
-class Window(_Part):
-    """How a clip is cut into windows; see `data.windows.WindowSpec`."""
+class CutEntry(_Part):
+    """How a clip is cut for the network: the name and settings of one of `data.windows.CUTS`."""
 
-    frames: int
-    stride: int
-    hop: int
+    kind: Literal["chunks", "overlapping", "blocks"]
+    settings: dict[str, int]
 
-    def spec(self) -> WindowSpec:
-        """The same as the data's type."""
-        return WindowSpec(self.frames, self.stride, self.hop)
+    @classmethod
+    def of(cls, cut: Cut) -> CutEntry:
+        """Entry of a cut."""
+        kind = next(name for name, known in CUTS.items() if isinstance(cut, known))
+        return cls.model_validate({"kind": kind, "settings": asdict(cut)})
+
+    def cut(self) -> Cut:
+        """The same as the data's type.
+
+        Raises
+        ------
+        BundleError : the settings are not those of that kind.
+        """
+        try:
+            return CUTS[self.kind](**self.settings)
+        except TypeError as error:
+            raise BundleError(f"{self.kind} is not cut by {self.settings}", "cut", "export the bundle again") from error
 
 
 class Parity(_Part):
@@ -69,7 +83,7 @@ class Member(_Part):
 class Manifest(_Part):
     """Everything that a user of a bundle must know; nothing needs a second file to be understood."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     kind: Literal["model", "ensemble"]
     name: str
     architecture: str
@@ -78,8 +92,10 @@ class Manifest(_Part):
     frame_shape: tuple[int, int]
     rate: float = FRAME_RATE
     behavior_channels: int = 2
+    inputs: Literal["recorded", "normalised"] = "recorded"
+    """Units of what it takes: those of the data, or normalised beforehand, where the model came without statistics."""
     receptive_field: int = 1
-    window: Window | None = None
+    cut: CutEntry = CutEntry.of(Chunks())
     parity: Parity | None = None
     members: tuple[Member, ...] = ()
     files: dict[str, str]
@@ -91,7 +107,7 @@ class Manifest(_Part):
 
         Raises
         ------
-        BundleError : there is none, or it is not one of format 1.
+        BundleError : there is none, or it is not one of format 2.
         """
         path = bundle / MANIFEST
         try:

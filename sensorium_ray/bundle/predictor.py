@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from ..data.clip import Clip
-from ..data.windows import predict_clip
+from ..data.windows import Cut, Run
 from ..errors import BundleError, DataError
 from ..storage import StrPath, read_npz
 from .manifest import MEMBER_WEIGHTS, MEMBERS, ONNX, Manifest
@@ -49,12 +49,14 @@ class Predictor(Protocol):
         """
 
 
-def load_predictor(bundle: StrPath, threads: int = 0) -> Predictor:
+def load_predictor(bundle: StrPath, threads: int = 0, cut: Cut | None = None) -> Predictor:
     """Open a bundle after comparing its files with their checksums.
 
     Parameters
     ----------
     threads : threads of onnxruntime for one answer; 0: all cores.
+    cut : how clips are cut for a model, such as `Overlapping(16, 2, 1)` for the 2023 winner's way; None: as its
+        manifest says.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def load_predictor(bundle: StrPath, threads: int = 0) -> Predictor:
     manifest = Manifest.read(bundle)
     manifest.verify(bundle)
     if manifest.kind == "model":
-        return ModelPredictor(bundle, manifest, threads)
+        return ModelPredictor(bundle, manifest, threads, cut)
     members = {member.name: load_predictor(bundle / MEMBERS / member.name, threads) for member in manifest.members}
     weights = read_npz(bundle / MEMBER_WEIGHTS) if MEMBER_WEIGHTS in manifest.files else None
     return EnsemblePredictor(bundle, manifest, members, weights)
@@ -119,9 +121,14 @@ class _Described:
 
 
 class ModelPredictor(_Described):
-    """An exported network in onnxruntime."""
+    """An exported network in onnxruntime.
 
-    def __init__(self, bundle: Path, manifest: Manifest, threads: int) -> None:
+    Parameters
+    ----------
+    cut : how clips are cut for it; None: as the manifest says.
+    """
+
+    def __init__(self, bundle: Path, manifest: Manifest, threads: int, cut: Cut | None = None) -> None:
         super().__init__(manifest, bundle)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -130,24 +137,29 @@ class ModelPredictor(_Described):
             self._session = ort.InferenceSession(bundle / ONNX, options, providers=execution_providers())
         except Exception as error:  # onnxruntime's own errors share no base class
             raise BundleError(f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again") from error
-        self._window = manifest.window.spec() if manifest.window else None
+        self._inputs = {value.name for value in self._session.get_inputs()}
+        self._cut = cut or manifest.cut.cut()
 
     def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
         """Responses to every frame; see `Predictor.predict`."""
-        chosen = self._check(clip, mouse, neurons)
-        place = self.mice.index(mouse)
-        numbered = (chosen + sum(list(self._sizes.values())[:place])).astype(np.int64)
+        return self._cut.predict(self._run(mouse, self._check(clip, mouse, neurons)), clip)
 
-        def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray) -> np.ndarray:
+    def _run(self, mouse: str, neurons: np.ndarray) -> Run:
+        """The graph, asked about some neurons of a mouse."""
+        place = self.mice.index(mouse)
+        numbered = (neurons + sum(list(self._sizes.values())[:place])).astype(np.int64)
+
+        def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray, moment: np.ndarray) -> np.ndarray:
             feeds = {
                 "video": video,
                 "behavior": behavior,
                 "pupil_center": pupil_center,
                 "mouse": np.full(len(video), place, np.int64),
                 "neurons": numbered,
+                "moment": moment,
             }
-            answer = self._session.run(["responses"], feeds)[0]
-            if answer.shape != (len(video), len(numbered), video.shape[1]):
+            answer = self._session.run(["responses"], {name: feeds[name] for name in self._inputs})[0]
+            if answer.shape != (len(video), len(numbered), self._cut.answered(video.shape[1])):
                 raise BundleError(
                     f"answered {answer.shape} to {video.shape[1]} frames",
                     self.manifest.name,
@@ -155,7 +167,7 @@ class ModelPredictor(_Described):
                 )
             return answer
 
-        return predict_clip(run, clip, self.manifest.receptive_field, self._window)
+        return run
 
 
 class EnsemblePredictor(_Described):

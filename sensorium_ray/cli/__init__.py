@@ -9,11 +9,24 @@ from collections.abc import Callable
 import typer
 
 from ..errors import InputError, SensoriumError
-from . import data, download, ensemble, leaderboard, report, scoring, search, serving, simulate, submission
+from . import (
+    data,
+    download,
+    ensemble,
+    importing,
+    leaderboard,
+    report,
+    scoring,
+    search,
+    serving,
+    simulate,
+    submission,
+    training,
+)
 
 app = typer.Typer(
     name="sensorium",
-    help="The Sensorium benchmarks as a service: ingest, sweep, export, ensemble, score, submit, evaluate, serve.",
+    help="The Sensorium benchmarks as a service: ingest, train, sweep, export, ensemble, score, submit, serve.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,8 +38,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "ingest": data.ingest,
     "verify": data.verify,
     "describe": data.describe,
+    "train": training.train,
     "sweep": search.sweep,
     "export": search.export,
+    "import": importing.import_,
     "ensemble": ensemble.ensemble,
     "score": scoring.score,
     "report": report.report,

@@ -1,4 +1,4 @@
-"""`sensorium sweep`, `train` and `export`."""
+"""`sensorium sweep` and `export`."""
 
 from __future__ import annotations
 

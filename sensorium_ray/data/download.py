@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from .. import storage
-from ..benchmark import MICE
+from ..benchmark import MICE, folder_of_2022
 from ..errors import ArchiveError, DataError
 from ..progress import ProgressLine
 from ..storage import StrPath
@@ -23,7 +23,7 @@ from .fetch import Fetch
 _GIN = "https://gin.g-node.org"
 _SCANS_2022 = ("21067-10-18", "22846-10-16", "23343-5-17", "23656-14-22", "23964-4-22", "26872-17-20", "27204-5-13")
 _FOLDERS = {
-    "2022": {f"static{scan}": f"static{scan}-GrayImageNet-94c6ff995dac583098847cfecd43e7b6" for scan in _SCANS_2022},
+    "2022": {f"static{scan}": folder_of_2022(scan) for scan in _SCANS_2022},
     "2023": {mouse.letter: mouse.folder for mouse in MICE},
 }
 """Release to its mice's short and full names."""

@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from ..errors import ConfigError
+from .reader import ReaderProcess, SharedMemory
+from .rows import Window, read_rows
 from .store import MouseData, TrialInfo
+
+T = TypeVar("T")
+Read = Callable[[list[Window]], None]
+"""Fills memory with windows' rows, as `rows.read_rows` does."""
+
+
+class Readable(ABC, Generic[T]):
+    """What is drawn first and read later, as a `Draw` is."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes of the rows that it is read from."""
+
+    @abstractmethod
+    def read_into(self, memory: np.ndarray, read: Read) -> T:
+        """Read by means of `read`, which fills `memory` (nbytes,) uint8; what is given may lie there."""
+
+    def read(self) -> T:
+        """Read it here and now.
+
+        Raises
+        ------
+        DataError : a trial's file is missing or damaged.
+        """
+        memory = np.empty(self.nbytes, np.uint8)
+        return self.read_into(memory, partial(read_rows, memory.data))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Training windows of one mouse, all float32; in memory time goes before channels and neurons.
+    """Training windows of one mouse, float32; in memory time goes before channels and neurons.
+
+    The arrays may be parts of one, in which a frame's video lies beside its responses.
 
     Parameters
     ----------
@@ -24,16 +61,18 @@ class Batch:
     behavior : (batch, channels, frames)
     pupil_center : (batch, 2, frames)
     responses : (batch, neurons, frames)
+    moment : (batch, frames) int64, the place of each frame in its trial
     """
 
     video: np.ndarray
     behavior: np.ndarray
     pupil_center: np.ndarray
     responses: np.ndarray
+    moment: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(Readable[Batch]):
     """A batch before it is read.
 
     Parameters
@@ -48,23 +87,28 @@ class Draw:
     frames: int
     stride: int
 
-    def read(self) -> Batch:
-        """Read the windows' own frames.
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the windows' rows."""
+        return len(self.places) * self.frames * self.mouse.row_dtype.itemsize
 
-        Raises
-        ------
-        DataError : a trial's file is missing or damaged.
-        """
-        rows, shape = self.mouse.row_dtype, (len(self.places), self.frames)
-        read = {name: np.empty((*shape, *rows[name].shape), rows[name].base) for name in rows.names or ()}
-        for place, (trial, start) in enumerate(self.places):
-            count = min(self.frames, trial.frames)
-            self.mouse.read_window(trial.trial, start, self.stride, {name: read[name][place, :count] for name in read})
-            if count < self.frames:  # a still image is held
-                for array in read.values():
-                    array[place] = array[place, 0]
-        video = _as_float32(read.pop("video"))
-        return Batch(video, **{name: _as_float32(array).swapaxes(1, 2) for name, array in read.items()})
+    def read_into(self, memory: np.ndarray, read: Read) -> Batch:
+        """Read the windows' own frames; see `Readable.read_into`."""
+        rows = memory.view(self.mouse.row_dtype).reshape(len(self.places), self.frames)
+        self.mouse.read_windows([(trial.trial, start) for trial, start in self.places], self.stride, rows, read)
+        # The small fields are copied, since in a float16 store's rows they are not aligned.
+        return Batch(
+            _as_float32(rows["video"]),
+            rows["behavior"].copy().swapaxes(1, 2),
+            rows["pupil_center"].copy().swapaxes(1, 2),
+            _as_float32(rows["responses"]).swapaxes(1, 2),
+            self.moments(),
+        )
+
+    def moments(self) -> np.ndarray:
+        """Place of each frame in its trial: (batch, frames) int64; of a still image, which is held, 0."""
+        span = np.arange(self.frames) * self.stride
+        return np.stack([np.minimum(start + span, trial.frames - 1) for trial, start in self.places])
 
 
 def draw_windows(
@@ -112,28 +156,48 @@ def sample_windows(
     return draw_windows(mouse, trials, size, frames, stride, rng).read()
 
 
-def prefetch(draws: Iterable[Draw], readers: int = 2) -> Generator[Batch, None, None]:
-    """Batches in the order of `draws`, read by threads while their user is busy with the ones before.
+def prefetch(draws: Iterable[Readable[T]], readers: int = 2) -> Generator[T, None, None]:
+    """Batches in the order of `draws`, read by processes while their user is busy with the ones before.
 
-    As many batches as there are readers are ahead of the one in use. What a reader raises comes out where its batch
-    would have. Closing the iterator, as `contextlib.closing` does, waits for the readers.
+    A batch may be used until the next one is asked for, whose memory it then becomes. As many batches as there are
+    readers are ahead of the one in use. What a reader raises comes out where its batch would have. Closing the
+    iterator, as `contextlib.closing` does, waits for the readers and ends them.
     """
-    with ThreadPoolExecutor(readers, thread_name_prefix="prefetch") as pool:
-        ahead: deque[Future[Batch]] = deque()
-        try:
-            for draw in draws:
-                ahead.append(pool.submit(draw.read))
-                if len(ahead) > readers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with ExitStack() as stack:
+        memories = deque(stack.enter_context(closing(SharedMemory())) for _ in range(readers + 1))
+        idle: SimpleQueue[ReaderProcess] = SimpleQueue()
+        for _ in range(readers):
+            idle.put(stack.enter_context(ReaderProcess(memories)))
+        pool = stack.enter_context(ThreadPoolExecutor(readers, thread_name_prefix="prefetch"))
+        stack.callback(pool.shutdown, cancel_futures=True)
+
+        def read(draw: Readable[T], memory: SharedMemory) -> T:
+            process = idle.get()
+            try:
+                return draw.read_into(memory.bytes(draw.nbytes), partial(process.read, memory))
+            finally:
+                idle.put(process)
+
+        ahead: deque[tuple[SharedMemory, Future[T]]] = deque()
+        for draw in draws:
+            memory = memories.popleft()
+            ahead.append((memory, pool.submit(read, draw, memory)))
+            if len(ahead) > readers:
+                memory, future = ahead.popleft()
+                yield future.result()
+                memories.append(memory)
+        while ahead:
+            yield ahead.popleft()[1].result()
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:
     """Exact, and for float16 through a table, which is three times as fast as numpy's conversion."""
-    return values if values.dtype == np.float32 else np.take(_halves(), values.view(np.uint16))
+    if values.dtype == np.float32:
+        return values
+    converted = np.empty(values.shape, np.float32)
+    for window, place in zip(values, converted, strict=True):  # one by one, which keeps the indices in the CPU's cache
+        np.take(_halves(), window.view(np.uint16), out=place, mode="wrap")
+    return converted
 
 
 @cache

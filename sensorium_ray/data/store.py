@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -17,7 +17,8 @@ from .. import cache, storage
 from ..benchmark import BENCHMARKS, Benchmark
 from ..errors import DataError
 from .clip import CLIP_ARRAYS, Clip
-from .trial_file import first_row, read_rows
+from .rows import Window
+from .trial_file import first_row
 
 FORMAT = 2
 """Version of the folder layout, kept in store.json."""
@@ -236,25 +237,44 @@ class MouseData:
         with self._file_of(info) as file:
             return np.memmap(file, self.row_dtype, "r", self._first_row(info, file), (info.frames,))
 
-    def read_window(self, trial: int, start: int, stride: int, out: Mapping[str, np.ndarray]) -> None:
-        """Read every `stride`-th frame of a trial from `start` on, and none between them.
+    def read_windows(
+        self, places: Sequence[tuple[int, int]], stride: int, rows: np.ndarray, read: Callable[[list[Window]], None]
+    ) -> None:
+        """Read every `stride`-th frame from some moments on, and none between them; a still image is held.
 
         Parameters
         ----------
-        out : memory to fill, (frames, …) C-contiguous for each field of `row_dtype`, and of its type.
+        places : trial and first frame of each window.
+        rows : (windows, frames) of `row_dtype`, where they belong.
+        read : fills the memory of `rows`, as `rows.read_rows` does.
 
         Raises
         ------
-        DataError : the trial is unknown or has no such frames, or its file is missing or cut off.
+        DataError : a trial is unknown or has no such frames, or its file is missing or cut off.
         """
-        info, fields = self.trial(trial), [out[name] for name in self.row_dtype.names or ()]
-        last = start + (len(fields[0]) - 1) * stride
+        infos = [self.trial(trial) for trial, _ in places]
+        windows = [
+            self._window(info, start, stride, rows[place, : 1 if info.frames == 1 else None], place * rows[0].nbytes)
+            for place, (info, (_, start)) in enumerate(zip(infos, places, strict=True))
+        ]
+        try:
+            read(windows)
+        except OSError as error:
+            paths = [window.path for window in windows]
+            with self._file_of(infos[paths.index(error.filename)]):
+                raise
+        for place, info in enumerate(infos):
+            if info.frames == 1:
+                rows[place] = rows[place, 0]
+
+    def _window(self, info: TrialInfo, start: int, stride: int, rows: np.ndarray, offset: int) -> Window:
+        last, size = start + (len(rows) - 1) * stride, rows.itemsize
         if min(start, stride - 1, last - start) < 0 or last >= info.frames:
             what = f"has no frames {start}..{last} in steps of {stride}"
-            raise DataError(what, f"{self.name}/{trial}", f"it has {info.frames}")
+            raise DataError(what, f"{self.name}/{info.trial}", f"it has {info.frames}")
         with self._file_of(info) as file:
-            size = self.row_dtype.itemsize
-            read_rows(file, self._first_row(info, file) + start * size, stride * size, fields)
+            first = self._first_row(info, file) + start * size
+            return Window(str(file), first, stride * size, len(rows), size, offset)
 
     def clip(self, trial: int) -> Clip:
         """Video and behaviour of a trial, in memory."""

@@ -1,8 +1,8 @@
-"""Windows: a clip is cut into them to predict it."""
+"""How a clip of any length is cut for a network, and its answers put together again, in bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,26 +10,55 @@ import numpy as np
 from ..errors import ConfigError
 from .clip import Clip
 
-Run = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""video (batch, frames, height, width), behavior (batch, channels, frames) and pupil centre (batch, 2, frames) ->
-(batch, neurons, frames)."""
+Run = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""video (batch, frames, height, width), behavior (batch, channels, frames), pupil centre (batch, 2, frames), all
+float32, and moment (batch, frames) int64, the place of every frame in its clip -> (batch, neurons, answered frames)."""
 
-_CHUNK = 100
-"""Frames answered in one call, so that an hour of video needs no more memory than a few seconds of it."""
-_BATCH = 8
-"""Windows answered in one call."""
+_FRAMES = 128
+"""Frames of windows answered in one call; at least one window is."""
 
 
 @dataclass(frozen=True, slots=True)
-class WindowSpec:
-    """Windows that a network was trained on and is asked in.
+class Chunks:
+    """For a network that answers every frame of what it is given, of any length.
+
+    Parameters
+    ----------
+    frames : new frames a chunk.
+    past : frames before a chunk that are given with it, and whose answers are those of the chunk before. With the
+        receptive field's it is exact; a recurrent or attending network reaches back without end, and is exact as
+        long as a clip is one chunk.
+    """
+
+    frames: int = 100
+    past: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self, self.frames >= 1 and self.past >= 0, "frames are 1 or more, past is 0 or more")
+
+    def answered(self, frames: int) -> int:
+        """How many frames a network answers of those that it is given: all."""
+        return frames
+
+    def predict(self, run: Run, clip: Clip) -> np.ndarray:
+        """Responses to every frame: (neurons, frames) float32."""
+        answers = []
+        for start in range(0, clip.frames, self.frames):
+            first = max(0, start - self.past)
+            moments = np.arange(first, min(start + self.frames, clip.frames))
+            answers.append(_ask(run, clip, moments[None])[0, :, start - first :])
+        return np.concatenate(answers, axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlapping:
+    """For a network of windows of one length, whose answers are averaged where windows overlap.
 
     Parameters
     ----------
     frames : frames of a window.
     stride : frames of the clip between two frames of a window.
-    hop : windows start `hop * stride` clip frames apart (and at each of the `stride` phases); where windows
-        overlap their answers are averaged.
+    hop : windows start `hop * stride` clip frames apart (and at each of the `stride` phases).
     """
 
     frames: int
@@ -37,10 +66,12 @@ class WindowSpec:
     hop: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.frames, self.stride, self.hop) < 1 or self.hop > self.frames:
-            raise ConfigError(
-                f"{self} is impossible", "window", "frames, stride and hop are 1 or more, hop at most frames"
-            )
+        possible = min(self.frames, self.stride, self.hop) >= 1 and self.hop <= self.frames
+        _require(self, possible, "frames, stride and hop are 1 or more, hop at most frames")
+
+    def answered(self, frames: int) -> int:
+        """How many frames a network answers of those that it is given: all."""
+        return frames
 
     def indices(self, clip_frames: int) -> np.ndarray:
         """Frames of every window over a clip: (windows, frames) int64, each clip frame in at least one.
@@ -55,49 +86,84 @@ class WindowSpec:
             rows += [start + span for start in (*starts, last_start)]
         return np.minimum(np.array(rows), clip_frames - 1)
 
+    def predict(self, run: Run, clip: Clip) -> np.ndarray:
+        """Responses to every frame: (neurons, frames) float32."""
+        total: np.ndarray | None = None
+        count = np.zeros(clip.frames, np.float32)
+        for batch, answers in _batches(run, clip, self.indices(clip.frames)):
+            if total is None:
+                total = np.zeros((answers.shape[1], clip.frames), np.float32)
+            for answer, frames in zip(answers, batch, strict=True):
+                np.add.at(total.T, frames, answer.T)
+                np.add.at(count, frames, 1)
+        assert total is not None  # a clip has at least one frame, hence one window
+        return total / count
 
-def predict_clip(run: Run, clip: Clip, receptive_field: int, window: WindowSpec | None) -> np.ndarray:
-    """Responses to every frame of a clip, in bounded memory.
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """For a network of windows of one length that answers only their last frames; each frame is answered once.
 
     Parameters
     ----------
-    run : the network; it answers for every frame it is given, holding the first one for the past.
-    receptive_field : frames of the past that an answer depends on, its own included.
-    window : the network's windows; None: chunks that overlap by the receptive field, which is exact.
-
-    Returns
-    -------
-    (neurons, frames) float32.
+    frames : frames of a window.
+    lost : frames at a window's front that it does not answer.
+    offset : a frame at which a block of answers begins; the others follow it, and go before it, without gaps. The
+        first frame is held for what lies before the clip; the last window ends with the clip.
     """
-    if window is None:
-        return _in_chunks(run, clip, receptive_field - 1)
-    return _in_windows(run, clip, window.indices(clip.frames))
+
+    frames: int
+    lost: int
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self, 0 <= self.lost < self.frames and self.offset >= 0, "0 <= lost < frames, offset is 0 or more")
+
+    def answered(self, frames: int) -> int:
+        """How many frames a network answers of those that it is given."""
+        return frames - self.lost
+
+    def predict(self, run: Run, clip: Clip) -> np.ndarray:
+        """Responses to every frame: (neurons, frames) float32."""
+        block = self.answered(self.frames)
+        begins = np.arange(self.offset % block - block, clip.frames, block)
+        begins = np.minimum(begins[begins > -block], clip.frames - block)
+        windows = begins[:, None] + np.arange(-self.lost, block)
+        answers = (answer for _, some in _batches(run, clip, np.clip(windows, 0, clip.frames - 1)) for answer in some)
+        parts, done = [], 0
+        for begin, answer in zip(begins.tolist(), answers, strict=True):
+            parts.append(answer[:, done - begin :])
+            done = begin + block
+        return np.concatenate(parts, axis=1)
 
 
-def _in_chunks(run: Run, clip: Clip, past: int) -> np.ndarray:
-    answers = []
-    for start in range(0, clip.frames, _CHUNK):
-        first = max(0, start - past)
-        frames = slice(first, min(start + _CHUNK, clip.frames))
-        answer = run(clip.video[None, frames], clip.behavior[None, :, frames], clip.pupil_center[None, :, frames])
-        answers.append(answer[0, :, start - first :])
-    return np.concatenate(answers, axis=1)
+Cut = Chunks | Overlapping | Blocks
+"""How a network's clips are cut."""
+
+CUTS: dict[str, type[Chunks] | type[Overlapping] | type[Blocks]] = {
+    "chunks": Chunks,
+    "overlapping": Overlapping,
+    "blocks": Blocks,
+}
+"""By the names that manifests use."""
 
 
-def _in_windows(run: Run, clip: Clip, indices: np.ndarray) -> np.ndarray:
-    total: np.ndarray | None = None
-    count = np.zeros(clip.frames, np.float32)
-    for start in range(0, len(indices), _BATCH):
-        batch = indices[start : start + _BATCH]
-        answers = run(
-            clip.video[batch],
-            np.ascontiguousarray(clip.behavior[:, batch].swapaxes(0, 1)),
-            np.ascontiguousarray(clip.pupil_center[:, batch].swapaxes(0, 1)),
-        )
-        if total is None:
-            total = np.zeros((answers.shape[1], clip.frames), np.float32)
-        for answer, frames in zip(answers, batch, strict=True):
-            np.add.at(total.T, frames, answer.T)
-            np.add.at(count, frames, 1)
-    assert total is not None  # a clip has at least one frame, hence one window
-    return total / count
+def _batches(run: Run, clip: Clip, windows: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Some windows' moments (batch, frames), and the network's answers to them."""
+    size = max(1, _FRAMES // windows.shape[1])
+    for start in range(0, len(windows), size):
+        batch = windows[start : start + size]
+        yield batch, _ask(run, clip, batch)
+
+
+def _ask(run: Run, clip: Clip, moments: np.ndarray) -> np.ndarray:
+    """Answers to the frames at `moments`, (batch, frames)."""
+    behavior, pupil_center = (
+        np.ascontiguousarray(array[:, moments].swapaxes(0, 1)) for array in (clip.behavior, clip.pupil_center)
+    )
+    return run(clip.video[moments], behavior, pupil_center, moments.astype(np.int64))
+
+
+def _require(cut: Cut, possible: bool, rule: str) -> None:
+    if not possible:
+        raise ConfigError(f"{cut} is impossible", "window", rule)

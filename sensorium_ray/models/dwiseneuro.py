@@ -13,19 +13,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.windows import WindowSpec
+from ..data.windows import Overlapping
 from ..errors import ConfigError
-from .encoder import Encoder, Normalisation, Normaliser
+from .encoder import Encoder
 from .layers import (
     DropPath,
     PositionalEncoding,
     SqueezeExcite,
+    gated_pointwise_conv,
     pointwise_conv,
     spatial_conv,
     stack_planes,
     temporal_conv,
     tile_channels,
 )
+from .normalisation import Normalisation
 from .population import Population
 from .readouts import PooledReadout
 
@@ -98,7 +100,7 @@ class Block(nn.Module):
         features = F.silu(self.norms[0](pointwise_conv(encoded, self.widen)))
         features = F.silu(self.norms[1](spatial_conv(features, self.space)))
         features = F.silu(self.norms[2](temporal_conv(features, self.time)))
-        features = self.norms[3](pointwise_conv(self.gate(features), self.narrow))
+        features = self.norms[3](gated_pointwise_conv(features, self.gate(features), self.narrow))
         # Nearest neighbours of an integer stride: every stride-th pixel from the first.
         shortcut = tile_channels(encoded[..., :: self.stride, :: self.stride], self.outputs)
         return self.drop_path(features) + self.shortcut_norm(shortcut)
@@ -160,13 +162,12 @@ def build(config: Config, population: Population) -> Encoder:
     cortex = [CortexLayer(*pair, config.drop_path) for pair in pairwise(widths)]
     core = _CoreAndCortex(Core(config, population.behavior_channels), nn.Sequential(*cortex))
     _initialise(core)
-    scale = Normaliser(population, config.normalisation).response_scale
     return Encoder(
         population,
         core,
-        PooledReadout(population, widths[-1], config.dropout, config.softplus_beta, scale),
+        PooledReadout(population, widths[-1], config.dropout, config.softplus_beta, config.normalisation == "raw"),
         config.normalisation,
-        window=WindowSpec(config.window_frames, config.window_stride, config.window_hop),
+        cut=Overlapping(config.window_frames, config.window_stride, config.window_hop),
     )
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from ..data.windows import WindowSpec
-from ..errors import ConfigError
+from ..data.windows import Chunks, Cut
+from .normalisation import Normalisation, Normaliser
 from .population import Population
-
-Normalisation = Literal["raw", "pooled"]
 
 
 class Encoder(nn.Module):
@@ -23,12 +19,12 @@ class Encoder(nn.Module):
     Parameters
     ----------
     core : called with video (batch, frames, height, width), behavior (batch, channels, frames) and pupil centre
-        (batch, 2, frames); drops `receptive_field - 1` frames at the front.
-    readout : called with the core's features, pupil centre, mouse (batch,) and neurons (n,); gives
-        (batch, n, frames).
-    receptive_field : frames of the past that an answer depends on, its own included; 1 for a network that
-        keeps the number of frames.
-    window : how a long clip is cut for this network; None: it takes any length in one pass.
+        (batch, 2, frames), all normalised; gives features of every frame, or of the last ones.
+    readout : called with the core's features, behavior, pupil centre, mouse (batch,) and neurons (n,); gives
+        (batch, n, frames of the features).
+    receptive_field : frames of the past that an answer depends on, its own included, of a core that drops
+        `receptive_field - 1` frames at the front; 1 for any other.
+    cut : how a long clip is cut for this network; None: chunks that overlap by the receptive field, which is exact.
     """
 
     def __init__(
@@ -38,17 +34,21 @@ class Encoder(nn.Module):
         readout: nn.Module,
         normalisation: Normalisation,
         receptive_field: int = 1,
-        window: WindowSpec | None = None,
+        cut: Cut | None = None,
     ) -> None:
         super().__init__()
         self.normaliser = Normaliser(population, normalisation)
         self.core = core
         self.readout = readout
         self.receptive_field = receptive_field
-        self.window = window
+        self.cut = cut or Chunks(past=receptive_field - 1)
 
-    def forward(self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor) -> Tensor:
-        """Responses to every frame; the first frame is held for as long as the receptive field reaches back.
+    def forward(
+        self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor, moment: Tensor
+    ) -> Tensor:
+        """Responses to every frame that `cut.answered` counts, the last ones of the clip.
+
+        The first frame is held for as long as the receptive field reaches back.
 
         Parameters
         ----------
@@ -56,86 +56,42 @@ class Encoder(nn.Module):
         behavior, pupil_center : (batch, channels, frames) and (batch, 2, frames) float32, as recorded.
         mouse : (batch,) int64, the mouse's place in the population.
         neurons : (n,) int64, numbered through all mice; all of them belong to `mouse`.
+        moment : (batch, frames) int64, the place of each frame in its trial, for normalisations that know the time.
 
         Returns
         -------
-        (batch, n, frames) float32, deconvolved calcium, arbitrary units, not negative.
+        (batch, n, answered frames) float32, deconvolved calcium, arbitrary units, not negative.
         """
         held = self.receptive_field - 1
         if held:
             video = torch.cat([video[:, :1].expand(-1, held, -1, -1), video], dim=1)
             behavior = torch.cat([behavior[:, :, :1].expand(-1, -1, held), behavior], dim=2)
             pupil_center = torch.cat([pupil_center[:, :, :1].expand(-1, -1, held), pupil_center], dim=2)
-        normalised = self.normalised_responses(video, behavior, pupil_center, mouse, neurons)
-        return normalised * self.normaliser.response_scale[neurons][:, None]
+            moment = torch.cat([moment[:, :1].expand(-1, held), moment], dim=1)
+        normalised = self.normalised_responses(video, behavior, pupil_center, mouse, neurons, moment)
+        return normalised * self.response_units(neurons, moment, normalised.shape[2])
 
     def normalised_responses(
-        self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor
+        self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, neurons: Tensor, moment: Tensor
     ) -> Tensor:
-        """Responses in units of `response_scale`, for the frames whose whole receptive field is in the clip.
+        """Responses in `response_units`, for the last frames of the clip: those whose receptive field is in it.
 
         Returns
         -------
-        (batch, n, frames - receptive_field + 1) float32.
+        (batch, n, answered frames) float32.
         """
-        inputs = self.normaliser(video, behavior, pupil_center, mouse)
-        return self.readout(self.core(*inputs), inputs[2], mouse, neurons)
+        return self.readout(*self.features(video, behavior, pupil_center, mouse, moment), mouse, neurons)
 
-
-class Normaliser(nn.Module):
-    """Scale inputs and responses by the training trials' statistics, looked up by mouse.
-
-    'raw' leaves everything as recorded (the 2023 winner's way). 'pooled' z-scores video and pupil centre,
-    divides behaviour by its standard deviation without subtracting the mean (the starter kit's way, which
-    keeps a mouse at rest at 0) and divides responses by each neuron's; all statistics are pooled over
-    frames, so that a clip of any length and from any moment is treated alike.
-    """
-
-    video_mean: Tensor
-    video_scale: Tensor
-    behavior_scale: Tensor
-    pupil_mean: Tensor
-    pupil_scale: Tensor
-    response_scale: Tensor
-
-    def __init__(self, population: Population, kind: Normalisation) -> None:
-        super().__init__()
-        mice, neurons = len(population.mice), population.neurons
-        if kind == "raw":
-            constants = {
-                "video_mean": torch.zeros(mice),
-                "video_scale": torch.ones(mice),
-                "behavior_scale": torch.ones(mice, population.behavior_channels),
-                "pupil_mean": torch.zeros(mice, 2),
-                "pupil_scale": torch.ones(mice, 2),
-                "response_scale": torch.ones(neurons),
-            }
-        elif kind == "pooled":
-            constants = {
-                "video_mean": torch.from_numpy(population.statistic("video_mean")),
-                "video_scale": _positive(population.statistic("video_std")),
-                "behavior_scale": _positive(population.statistic("behavior_std")),
-                "pupil_mean": torch.from_numpy(population.statistic("pupil_mean")),
-                "pupil_scale": _positive(population.statistic("pupil_std")),
-                "response_scale": _positive(population.neuron_statistic("response_std")),
-            }
-        else:
-            raise ConfigError(f"there is no normalisation '{kind}'", "normalisation", "known: raw, pooled")
-        for name, value in constants.items():
-            self.register_buffer(name, value)
-
-    def forward(
-        self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor
+    def features(
+        self, video: Tensor, behavior: Tensor, pupil_center: Tensor, mouse: Tensor, moment: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Scaled (video, behavior, pupil centre), same shapes."""
-        return (
-            (video - self.video_mean[mouse][:, None, None, None]) / self.video_scale[mouse][:, None, None, None],
-            behavior / self.behavior_scale[mouse][:, :, None],
-            (pupil_center - self.pupil_mean[mouse][:, :, None]) / self.pupil_scale[mouse][:, :, None],
-        )
+        """What readouts take: the core's features, and normalised behavior and pupil centre, one entry a window.
 
+        The windows may be of several mice; each mouse's readout then takes its own.
+        """
+        inputs = self.normaliser(video, behavior, pupil_center, mouse, moment)
+        return self.core(*inputs), inputs[1], inputs[2]
 
-def _positive(scale: object) -> Tensor:
-    """A scale to divide by: a silent neuron or a still mouse has none and keeps its units."""
-    tensor = torch.as_tensor(scale, dtype=torch.float32)
-    return torch.where(tensor > 1e-6, tensor, torch.ones_like(tensor))
+    def response_units(self, neurons: Tensor, moment: Tensor, frames: int) -> Tensor:
+        """What normalised responses to the last `frames` frames are multiplied by: (batch, n, frames), or 1 there."""
+        return self.normaliser.responses_at(neurons, moment[:, moment.shape[1] - frames :])

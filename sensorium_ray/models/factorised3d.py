@@ -1,4 +1,4 @@
-"""Factorised 3D convolution with Gaussian readout: the Sensorium 2023 starter kit's baseline (arXiv 2305.19654)."""
+"""Factorised 3D convolution: the Sensorium 2023 starter kit's baseline (arXiv 2305.19654)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .encoder import Encoder, Normalisation
-from .layers import FactorisedConv, stack_planes, start_as_gabors
+from .encoder import Encoder
+from .layers import FactorisedConv, map_shape, stack_planes, start_as_gabors
+from .normalisation import Normalisation
 from .population import Population
-from .readouts import GaussianReadout
+from .readouts import MapReadout, map_readout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Widths and kernels, one entry a layer; the defaults are the published network.
 
-    `stride` and `gabor_start` (see `start_as_gabors`) are the first layer's.
+    `stride` and `gabor_start` (see `start_as_gabors`) are the first layer's. `readout` : see `map_readout`.
     """
 
     channels: tuple[int, ...] = (32, 64, 128)
@@ -27,6 +28,7 @@ class Config:
     stride: int = 1
     gabor_start: bool = False
     batch_norm_momentum: float = 0.7
+    readout: MapReadout = "gaussian"
     normalisation: Normalisation = "pooled"
 
     def __post_init__(self) -> None:
@@ -64,11 +66,12 @@ class FactorisedCore(nn.Module):
 
 
 def build(config: Config, population: Population) -> Encoder:
-    """Factorised core and Gaussian readout with shifter."""
+    """Factorised core and a readout of its feature maps."""
+    shape = map_shape(config.spatial_kernels, config.stride)
     return Encoder(
         population,
         FactorisedCore(config, population.behavior_channels),
-        GaussianReadout(population, config.channels[-1]),
+        map_readout(config.readout, population, config.channels[-1], shape),
         config.normalisation,
         receptive_field=1 + sum(kernel - 1 for kernel in config.temporal_kernels),
     )

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from .encoder import Encoder
 from .population import Population
 
-_PARTS = frozenset({"encoder", "find", "layers", "population", "readouts"})
+_PARTS = frozenset({"encoder", "find", "layers", "normalisation", "population", "readouts"})
 
 
 def names() -> list[str]:

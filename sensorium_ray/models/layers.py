@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..benchmark import FRAME_SHAPE
 
 
 def stack_planes(video: Tensor, *planes: Tensor) -> Tensor:
@@ -49,6 +52,16 @@ def pointwise_conv(inputs: Tensor, conv: nn.Conv3d) -> Tensor:
     return F.linear(inputs.movedim(1, -1), weight, conv.bias).movedim(-1, 1)
 
 
+def gated_pointwise_conv(inputs: Tensor, gate: Tensor, conv: nn.Conv3d) -> Tensor:
+    """Apply a (1, 1, 1) convolution without bias to inputs times a gate, (batch, channels).
+
+    The gate goes into each sample's weights, which are far fewer than its features.
+    """
+    rows = inputs.movedim(1, -1)
+    weight = gate[:, :, None] * conv.weight.flatten(1).T
+    return (rows.flatten(1, 3) @ weight).reshape(*rows.shape[:-1], conv.out_channels).movedim(-1, 1)
+
+
 class FactorisedConv(nn.Module):
     """Spatial, then temporal convolution, both without padding; time loses `temporal - 1` frames at the front."""
 
@@ -56,14 +69,35 @@ class FactorisedConv(nn.Module):
         super().__init__()
         self.spatial = nn.Conv3d(inputs, outputs, (1, spatial, spatial), (1, stride, stride))
         self.temporal = nn.Conv3d(outputs, outputs, (temporal, 1, 1))
-        for conv in (self.spatial, self.temporal):
-            nn.init.xavier_normal_(conv.weight)
-            assert conv.bias is not None
-            nn.init.zeros_(conv.bias)
+        start_convs(self.spatial, self.temporal)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(batch, inputs, frames, h, w) -> (batch, outputs, frames - temporal + 1, smaller h, smaller w)."""
         return temporal_conv(spatial_conv(inputs, self.spatial), self.temporal)
+
+
+def start_convs(*convs: nn.Conv2d | nn.Conv3d) -> None:
+    """Start weights as Xavier normal (Glorot & Bengio 2010) and biases at 0, as the starter kits do."""
+    for conv in convs:
+        nn.init.xavier_normal_(conv.weight)
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)
+
+
+def map_shape(kernels: Sequence[int], stride: int, padding: bool = False) -> tuple[int, int]:
+    """Height and width of the feature map that convolutions make of a frame of the benchmark.
+
+    Parameters
+    ----------
+    kernels : sizes of the square kernels, one a layer.
+    stride : of the first layer.
+    padding : kernels are odd, and zeros around the map make up for what they would take from its border.
+    """
+    height, width = FRAME_SHAPE
+    for place, kernel in enumerate(kernels):
+        lost, step = 0 if padding else kernel - 1, 1 if place else stride
+        height, width = ((size - lost - 1) // step + 1 for size in (height, width))
+    return height, width
 
 
 @torch.no_grad()
@@ -120,7 +154,7 @@ class PositionalEncoding(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Gate channels by a small network of their means over time and space (Hu et al. 2018)."""
+    """Gates of the channels: a small network of their means over time and space (Hu et al. 2018)."""
 
     def __init__(self, channels: int, reduce_ratio: int) -> None:
         super().__init__()
@@ -129,9 +163,8 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Linear(hidden, channels)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Same shape."""
-        gate = torch.sigmoid(self.expand(F.silu(self.reduce(inputs.mean(dim=(2, 3, 4))))))
-        return inputs * gate[:, :, None, None, None]
+        """(batch, channels, frames, h, w) -> (batch, channels) in 0..1."""
+        return torch.sigmoid(self.expand(F.silu(self.reduce(inputs.mean(dim=(2, 3, 4))))))
 
 
 class DropPath(nn.Module):
@@ -147,7 +180,7 @@ class DropPath(nn.Module):
             return inputs
         keep = 1 - self.probability
         mask = torch.rand(inputs.shape[0], *[1] * (inputs.ndim - 1), device=inputs.device) < keep
-        return inputs * mask / keep
+        return inputs * (mask / keep)
 
 
 def tile_channels(inputs: Tensor, channels: int) -> Tensor:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .encoder import Encoder, Normalisation
+from .encoder import Encoder
 from .layers import FactorisedConv, stack_planes, start_as_gabors
+from .normalisation import Normalisation
 from .population import Population
 from .readouts import GaussianReadout
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from itertools import accumulate
 
 import numpy as np
 
-from ..data.store import FrameStore, Statistics
+from ..data.store import FrameStore, MouseData, Statistics
+
+_PUBLISHED = "published/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,23 @@ class MouseSpec:
     unit_ids : (neurons,) int64.
     coordinates : (neurons, 3) float32, position in the tissue, micrometres.
     statistics : means and standard deviations of the training trials.
+    published : statistics that came with the data, such as 'video/mean' (height, width, frames) or 'responses/std'
+        (neurons, frames); only those that a normalisation needs.
     """
 
     name: str
     unit_ids: np.ndarray
     coordinates: np.ndarray
     statistics: Statistics
+    published: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def unknown(cls, name: str, neurons: int, behavior_channels: int = 2) -> MouseSpec:
+        """A mouse of which no more is known: neurons that are numbered, statistics that change nothing."""
+        zero, one = np.zeros((), np.float32), np.ones((), np.float32)
+        behavior, pupil, responses = (np.ones(size, np.float32) for size in (behavior_channels, 2, neurons))
+        statistics = Statistics(zero, one, 0 * behavior, behavior, 0 * pupil, pupil, responses, responses)
+        return cls(name, np.arange(neurons), np.zeros((neurons, 3), np.float32), statistics)
 
     @property
     def neurons(self) -> int:
@@ -42,14 +55,14 @@ class Population:
         self.offsets = (0, *accumulate(mouse.neurons for mouse in self.mice))
 
     @classmethod
-    def from_store(cls, store: FrameStore) -> Population:
-        """Every mouse of a frame store."""
-        return cls(
-            [
-                MouseSpec(name, store[name].unit_ids, store[name].coordinates, store[name].statistics)
-                for name in store.mice
-            ]
-        )
+    def from_store(cls, store: FrameStore, published: Sequence[str] = ()) -> Population:
+        """Every mouse of a frame store.
+
+        Parameters
+        ----------
+        published : names of the published statistics to take along, where a mouse has them.
+        """
+        return cls([_mouse_spec(store[name], published) for name in store.mice])
 
     @property
     def neurons(self) -> int:
@@ -84,8 +97,9 @@ class Population:
         for place, mouse in enumerate(self.mice):
             arrays[f"{place}/unit_ids"] = mouse.unit_ids
             arrays[f"{place}/coordinates"] = mouse.coordinates
-            for field in fields(Statistics):
-                arrays[f"{place}/{field.name}"] = np.asarray(getattr(mouse.statistics, field.name))
+            for part in fields(Statistics):
+                arrays[f"{place}/{part.name}"] = np.asarray(getattr(mouse.statistics, part.name))
+            arrays |= {f"{place}/{_PUBLISHED}{name}": array for name, array in mouse.published.items()}
         return arrays
 
     @classmethod
@@ -94,5 +108,20 @@ class Population:
         mice = []
         for place, name in enumerate(arrays["names"]):
             statistics = Statistics(**{f.name: arrays[f"{place}/{f.name}"] for f in fields(Statistics)})
-            mice.append(MouseSpec(str(name), arrays[f"{place}/unit_ids"], arrays[f"{place}/coordinates"], statistics))
+            prefix = f"{place}/{_PUBLISHED}"
+            published = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+            ids, coordinates = arrays[f"{place}/unit_ids"], arrays[f"{place}/coordinates"]
+            mice.append(MouseSpec(str(name), ids, coordinates, statistics, published))
         return cls(mice)
+
+
+def _mouse_spec(mouse: MouseData, published: Sequence[str]) -> MouseSpec:
+    found = mouse.published if published else {}
+    # What was shown is called videos in 2023 and images in 2022.
+    named = {name.replace("videos/", "video/").replace("images/", "video/"): array for name, array in found.items()}
+    taken = {name: named[name] for name in published if name in named}
+    # What a mouse lacks altogether is read as zeros, and has to stay zero.
+    zeros = {"behavior": np.zeros(mouse.behavior_channels), "pupil_center": np.zeros(2)}
+    for absent in mouse.absent:
+        taken |= {name: zeros[absent] for name in published if name.startswith(f"{absent}/")}
+    return MouseSpec(mouse.name, mouse.unit_ids, mouse.coordinates, mouse.statistics, taken)

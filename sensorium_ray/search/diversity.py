@@ -18,7 +18,6 @@ from ray import tune
 
 from .. import compute
 from ..data.store import FrameStore
-from ..data.windows import predict_clip
 from ..ensembling.members import Gram, MemberMoments
 from ..ensembling.weights import forward_order
 from ..training.checkpoint import Checkpoint
@@ -58,8 +57,7 @@ def _predictions(store: str, checkpoint: Any) -> _Answers:
     answers = {}
     for mouse, trial in _shown(data):
         run = torch_run(encoder, saved.population, mouse)
-        found = predict_clip(run, data[mouse].clip(trial), encoder.receptive_field, encoder.window)
-        answers[mouse, trial] = found[_chosen(data, mouse)]
+        answers[mouse, trial] = encoder.cut.predict(run, data[mouse].clip(trial))[_chosen(data, mouse)]
     return answers
 
 

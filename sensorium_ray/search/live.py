@@ -22,7 +22,9 @@ _SECONDS_BETWEEN_TABLES, _SECONDS_BETWEEN_LINES = 1.0, 5.0
 
 
 class Live(TrialProgressCallback):
-    """Takes the place of Ray Tune's own prints, and shows on stderr how many tune trials run, are finished and failed, the best score, the budget, the time left.
+    """Takes the place of Ray Tune's own prints.
+
+    Shows on stderr how many tune trials run, are finished and failed, the best score, the budget, the time left.
 
     Parameters
     ----------

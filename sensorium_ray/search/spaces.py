@@ -16,14 +16,14 @@ from ray.tune.search.sample import Categorical, Domain, Float, Integer
 from ..errors import ConfigError, SensoriumError
 from ..models import find
 from ..storage import sha256_of
-from ..training.trainer import TrainSettings
+from ..training.settings import TrainSettings
 
-Size = Literal["full", "demo", "published"]
+Size = Literal["full", "demo", "published", "small"]
 Point = dict[str, dict[str, Any]]
 """Settings by part, 'model' and 'training'; the values of a space may be distributions."""
 
 _PARTS = ("model", "training")
-_VARIABLES: dict[Size, str] = {"full": "SPACE", "demo": "DEMO", "published": "PUBLISHED"}
+_VARIABLES: dict[Size, str] = {"full": "SPACE", "demo": "DEMO", "published": "PUBLISHED", "small": "SMALL"}
 _OURS = ("epochs", "seed")
 """Training settings that belong to the sweep, not to a point."""
 _CHECKED_DRAWS = 64
@@ -78,32 +78,38 @@ def seed_of(seed: int, architecture: str, number: int) -> int:
 
 
 def load(names: Sequence[str], size: Size = "full") -> list[Space]:
-    """Spaces by the names of architectures, or by paths of files that are named like them.
+    """Spaces of several architectures.
+
+    Raises
+    ------
+    ConfigError : as `space`; two are of the same architecture.
+    """
+    spaces = [space(name, size) for name in dict.fromkeys(names)]
+    seen: set[str] = set()
+    for found in spaces:
+        if found.architecture in seen:
+            raise ConfigError(
+                "has two spaces", found.architecture, "name one; sweep the other into a folder of its own"
+            )
+        seen.add(found.architecture)
+    return spaces
+
+
+def space(name: str, size: Size = "full") -> Space:
+    """A space by the name of its architecture, or by the path of a file that is named like it.
 
     Of the size 'full', settings that are not searched are as published, and the published point is tried first.
 
     Parameters
     ----------
-    names : such as 'dwiseneuro', 'tune_spaces/dwiseneuro.py' or 'mine/dwiseneuro.py'.
-    size : 'full', 'demo' (small enough for two cores) or 'published' (the paper's point alone).
+    name : such as 'dwiseneuro', 'tune_spaces/dwiseneuro.py' or 'mine/dwiseneuro.py'.
+    size : 'full', 'demo' (small enough for two cores), 'published' (the paper's point alone) or 'small' (a network that
+        trains in a second).
 
     Raises
     ------
-    ConfigError : an architecture, its file or that size of it does not exist; two are of the same architecture; a
-        setting is unknown or out of range.
+    ConfigError : the architecture, its file or that size of it does not exist; a setting is unknown or out of range.
     """
-    spaces = [_load(name, size) for name in dict.fromkeys(names)]
-    seen: set[str] = set()
-    for space in spaces:
-        if space.architecture in seen:
-            raise ConfigError(
-                "has two spaces", space.architecture, "name one; sweep the other into a folder of its own"
-            )
-        seen.add(space.architecture)
-    return spaces
-
-
-def _load(name: str, size: Size) -> Space:
     if name.endswith(".py") or "/" in name:
         path = Path(name)
         architecture, where = path.stem, str(path)
@@ -122,9 +128,9 @@ def _load(name: str, size: Size) -> Space:
     if size == "full" and hasattr(module, "PUBLISHED"):
         published = _variable(module, "PUBLISHED", where)
         settings = {part: {**published[part], **settings[part]} for part in _PARTS}
-    space = Space(architecture, settings, published)
-    _check(space, where)
-    return space
+    found = Space(architecture, settings, published)
+    _check(found, where)
+    return found
 
 
 def _of_file(path: Path) -> ModuleType:
@@ -162,7 +168,7 @@ def _check(space: Space, where: str) -> None:
     for point in _samples(space):
         try:
             find.make_config(space.architecture, point["model"])
-            TrainSettings(**point["training"])
+            TrainSettings.of(point["training"])
         except SensoriumError as error:
             raise ConfigError(error.what, f"{where}: {error.where}" if error.where else where, error.mend) from error
         except (TypeError, ValueError) as error:

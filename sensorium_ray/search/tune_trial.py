@@ -13,7 +13,8 @@ from ray import tune
 from ..data.store import FrameStore
 from ..errors import SensoriumError
 from ..training.checkpoint import Checkpoint
-from ..training.trainer import Trainer, TrainSettings
+from ..training.settings import TrainSettings
+from ..training.trainer import Trainer
 from .scheduler import MUTATED
 from .settings import METRIC, SweepSettings
 

@@ -15,9 +15,9 @@ from ..errors import BundleError, SensoriumError
 from ..models import find
 from ..models.encoder import Encoder
 from ..models.population import Population
-from ..storage import read_bytes, read_json, read_npz, write_json, write_npz
+from ..storage import atomic_path, read_bytes, read_json, read_npz, remove, write_json, write_npz
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,10 @@ class Checkpoint:
     ----------
     architecture, config : the network's name and its configuration as plain values.
     population : the mice that it answers for.
-    weights : state of the network to use (the running average's, where training keeps one).
-    provenance : version, seed, data checksum, settings, epoch and score.
-    resume : state that training goes on from: the raw network's, the optimiser's and the epoch's number.
+    weights : state of the network to use: the running average's after the best epoch.
+    provenance : version, data checksum, settings, the best epoch and its scores.
+    resume : state that training goes on from, after the last epoch: the network's, its average's, the optimiser's, the
+        epochs so far.
     """
 
     architecture: str
@@ -47,16 +48,23 @@ class Checkpoint:
         return encoder
 
     def write(self, folder: Path) -> None:
-        """Write into a folder; `checkpoint.json` comes last, so that a cut-off write is not taken for whole."""
+        """Write into a folder; what training left there before is whole until this is.
+
+        `checkpoint.json` names the files and comes last.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: tensor.contiguous() for name, tensor in self.weights.items()},
-            folder / "weights.safetensors",
-        )
-        torch.save(self.resume, folder / "resume.pt")
+        epoch = len(self.resume.get("epochs", ()))
+        files = {"weights": f"weights-{epoch}.safetensors", "resume": f"resume-{epoch}.pt"}
+        with atomic_path(folder / files["weights"]) as partial:
+            save_file({name: tensor.contiguous() for name, tensor in self.weights.items()}, partial)
+        with atomic_path(folder / files["resume"]) as partial:
+            torch.save(self.resume, partial)
         write_npz(folder / "population.npz", self.population.to_arrays())
-        about = {"format": _FORMAT, "architecture": self.architecture, "config": self.config}
+        about = {"format": _FORMAT, "architecture": self.architecture, "config": self.config, "files": files}
         write_json(folder / "checkpoint.json", {**about, "provenance": self.provenance})
+        for old in (*folder.glob("weights-*"), *folder.glob("resume-*")):
+            if old.name not in files.values():
+                remove(old)
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
@@ -68,13 +76,14 @@ class Checkpoint:
         """
         try:
             about = read_json(folder / "checkpoint.json")
+            weights, resume = (read_bytes(folder / about["files"][name]) for name in ("weights", "resume"))
             return cls(
                 architecture=about["architecture"],
                 config=about["config"],
                 population=Population.from_arrays(read_npz(folder / "population.npz")),
-                weights=load(read_bytes(folder / "weights.safetensors")),
+                weights=load(weights),
                 provenance=about["provenance"],
-                resume=torch.load(io.BytesIO(read_bytes(folder / "resume.pt")), map_location="cpu", weights_only=True),
+                resume=torch.load(io.BytesIO(resume), map_location="cpu", weights_only=True),
             )
         except (SensoriumError, SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
             mend = "name a checkpoint folder, such as SWEEP/best/dwiseneuro"

@@ -1,205 +1,269 @@
-"""The one trainer: Poisson loss, AdamW, warm-up and cosine, a running average of the weights."""
+"""The one trainer: an epoch at a time, on every mouse of a frame store."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection
+import sys
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..data.loading import Batch, Draw, draw_windows, prefetch
+from ..data.loading import prefetch
 from ..data.store import FrameStore
-from ..data.windows import predict_clip
+from ..data.windows import Chunks, Overlapping
 from ..errors import ConfigError, DataError
-from ..metrics.statistics import CoMoments
 from ..models import find
+from ..models.normalisation import PUBLISHED
 from ..models.population import Population
 from ..storage import absolute
 from ..version import package_version
+from . import schedule, sharing
 from .checkpoint import Checkpoint
-from .inference import torch_run
-from .losses import poisson_loss
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
-    """How to train.
-
-    Parameters
-    ----------
-    epochs : epochs of the learning-rate schedule.
-    steps : optimiser steps an epoch; each takes one batch of one mouse, the mice in turn.
-    batch : windows a step.
-    frames : answered frames of a training window, for networks without windows of their own; fewer where
-        every trial is shorter.
-    learning_rate, weight_decay : AdamW's; the rate warms up linearly over `warmup` epochs, then follows a
-        cosine to a hundredth.
-    average : decay a step of the running average of the weights, which is what is scored and kept.
-    seed : of initialisation and of every draw.
-    """
-
-    epochs: int = 20
-    steps: int = 100
-    batch: int = 8
-    frames: int = 64
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.05
-    warmup: float = 1.0
-    average: float = 0.98
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.steps, self.batch, self.frames) < 1 or not 0 <= self.average < 1:
-            raise ConfigError(f"{self} is impossible", "training", "counts are 1 or more, average is in 0..1")
+from .distillation import Teachers
+from .draws import MixedBatch, MouseDraw, StepDraw, windows_by_mouse
+from .evaluation import correlation
+from .failures import is_of_compiler, is_out_of_memory
+from .memory import keep_freed_memory
+from .settings import TrainSettings
+from .split import Split
+from .step import StepLoss
+from .trained import Trained
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What an epoch came to: mean training loss and single-trial correlation on the oracle tier."""
+    """What an epoch came to.
+
+    Parameters
+    ----------
+    number : from 1 on.
+    loss : mean training loss.
+    oracle_correlation : single-trial correlation on the oracle tier.
+    fold_correlation : the same on the fold that is left out; None where none is.
+    """
 
     number: int
     loss: float
     oracle_correlation: float
+    fold_correlation: float | None = None
+
+    @property
+    def score(self) -> float:
+        """What the best epoch has most of: correlation on the fold where one is left out, else on the oracle tier."""
+        return self.oracle_correlation if self.fold_correlation is None else self.fold_correlation
 
 
 class Trainer:
     """Trains one network on every mouse of a frame store, an epoch at a time.
 
     Every draw of an epoch comes from the seed and the epoch's number, so that going on from a checkpoint
-    gives the same losses as never having stopped.
+    gives the same losses as never having stopped. What is kept is the running average of the weights, as it was
+    after the best epoch.
+
+    Parameters
+    ----------
+    start : weights to begin with; see `Trained.transfer`.
+    teachers : networks to learn from; see `distillation`.
+    device : None: a GPU where there is one.
+
+    Raises
+    ------
+    ConfigError : the architecture, a setting of its, or what these settings ask for does not exist here.
+    DataError : a mouse has no trial to train on or to score.
     """
 
-    def __init__(self, store: FrameStore, architecture: str, config: dict[str, Any], settings: TrainSettings) -> None:
+    def __init__(
+        self,
+        store: FrameStore,
+        architecture: str,
+        config: dict[str, Any],
+        settings: TrainSettings,
+        *,
+        start: Trained | None = None,
+        teachers: Sequence[Trained] = (),
+        device: torch.device | None = None,
+    ) -> None:
+        keep_freed_memory()
         torch.manual_seed(settings.seed)
         self._store = store
         self._architecture, self._config, self._settings = architecture, config, settings
-        self._population = Population.from_store(store)
-        self._trials = {mouse: store[mouse].select("train") for mouse in store.mice}
-        for mouse, trials in self._trials.items():
-            if not trials:
-                raise DataError("has no trial of the train tier", mouse, "ingest the whole mouse folder")
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._encoder = find.build(architecture, config, self._population).to(self._device)
+        self._device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        _require_precision(settings, self._device)
+        self._typed_config = find.make_config(architecture, config)
+        self._population = Population.from_store(store, PUBLISHED.get(self._typed_config.normalisation, ()))
+        self._split = Split.of(store, settings)
+        self._encoder = find.build(architecture, config, self._population)
+        if start is not None:
+            start.transfer(self._encoder, self._population)
+        self._encoder.to(self._device)
         self._average = copy.deepcopy(self._encoder).eval()
+        self._best = _on_cpu(self._average)
+        taught = Teachers(teachers, store, self._encoder, self._device) if teachers else None
+        self._loss = StepLoss(self._population, settings.precision, taught, settings.distil)
+        self._frames, self._stride = self._window(taught)
+        self._made_from = {
+            "start": start and {"path": start.path, "checksum": start.checksum},
+            "teachers": [teacher.checksum for teacher in teachers],
+        }
+        if settings.compile:
+            self._encoder.core.compile()
         self._optimizer = torch.optim.AdamW(
-            self._encoder.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self._encoder.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        self._micro_batch, self._halved = settings.micro_batch, False
         self.epochs: list[Epoch] = []
 
     @property
-    def finished(self) -> bool:
-        """Whether the schedule has run out."""
-        return len(self.epochs) >= self._settings.epochs
+    def best(self) -> Epoch | None:
+        """The epoch whose weights are kept: the first of the highest score."""
+        return max(self.epochs, key=lambda epoch: (epoch.score, -epoch.number), default=None)
 
-    def run_epoch(self) -> Epoch:
-        """Train for one epoch and score the oracle tier."""
-        number = len(self.epochs)
-        rng = np.random.default_rng((self._settings.seed, number))
-        torch.manual_seed(int(rng.integers(2**62)))
+    @property
+    def finished(self) -> bool:
+        """Whether the schedule has run out, or the score has not risen for as long as `patience` says."""
+        patience = self._settings.patience
+        stale = len(self.epochs) - (self.best.number if self.best else 0)
+        return len(self.epochs) >= self._settings.epochs or 0 < patience <= stale
+
+    def run_epoch(self, on_step: Callable[[float], None] = lambda loss: None) -> Epoch:
+        """Train for one epoch and score it.
+
+        Parameters
+        ----------
+        on_step : called with the loss of each step.
+
+        Raises
+        ------
+        DataError : the loss or its gradient is not finite; the weights are those before.
+        ConfigError : memory ran out although the micro-batch had been halved.
+        """
+        settings, number = self._settings, len(self.epochs)
+        rng = np.random.default_rng((settings.seed, number))
+        torch.manual_seed(int(rng.integers(2**62)) + sharing.worker())
         self._encoder.train()
-        steps, mice = self._settings.steps, self._store.mice
-        turns = [mice[step % len(mice)] for step in range(steps)]
-        with closing(prefetch(self._draw(mouse, rng) for mouse in turns)) as batches:
-            losses = [
-                self._step(mouse, number * steps + step, batch)
-                for step, (mouse, batch) in enumerate(zip(turns, batches, strict=True))
-            ]
-        epoch = Epoch(number + 1, float(np.mean(losses)), self.oracle_correlation())
+        steps = range(number * settings.steps, (number + 1) * settings.steps)
+        losses = []
+        with closing(prefetch(self._draw(step, rng) for step in steps)) as batches:
+            for step, batch in zip(steps, batches, strict=True):
+                losses.append(self.step(step, batch))
+                on_step(losses[-1])
+        epoch = Epoch(number + 1, float(np.mean(losses)), *self._scores())
         self.epochs.append(epoch)
+        if epoch is self.best:
+            self._best = _on_cpu(self._average)
         return epoch
 
-    def _draw(self, mouse: str, rng: np.random.Generator) -> Draw:
-        frames, stride = self._window(mouse)
-        return draw_windows(self._store[mouse], self._trials[mouse], self._settings.batch, frames, stride, rng)
+    def step(self, step: int, batch: MixedBatch) -> float:
+        """One optimiser step.
 
-    def _step(self, mouse: str, step: int, batch: Batch) -> float:
-        encoder, settings = self._encoder, self._settings
-        neurons = torch.tensor(self._population.neuron_range(mouse), device=self._device)
-        mice = torch.full((settings.batch,), self._population.index(mouse), device=self._device)
-        video, behavior, pupil, responses = (
-            torch.from_numpy(array).to(self._device, non_blocking=True)
-            for array in (batch.video, batch.behavior, batch.pupil_center, batch.responses)
-        )
-        recorded = responses / encoder.normaliser.response_scale[neurons][:, None]
-        predicted = encoder.normalised_responses(video, behavior, pupil, mice, neurons)
-        loss = poisson_loss(predicted, recorded[:, :, encoder.receptive_field - 1 :])
-        if not torch.isfinite(loss):
-            raise DataError("training diverged: the loss is not finite", self._architecture, "lower learning_rate")
+        Parameters
+        ----------
+        step : its number, counted through all epochs.
+        batch : windows by mouse; of several workers, this one's share.
+
+        Returns
+        -------
+        The step's loss.
+        """
+        settings, parameters = self._settings, list(self._encoder.parameters())
+        loss = self._gradient(step, batch)
+        norm = nn.utils.clip_grad_norm_(parameters, settings.clip_norm or math.inf)
+        if not (math.isfinite(loss) and torch.isfinite(norm)):
+            what = "training diverged: the loss or its gradient is not finite"
+            raise DataError(what, self._architecture, "lower learning_rate")
         for group in self._optimizer.param_groups:
-            group["lr"] = settings.learning_rate * self._rate(step)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+            group["lr"] = schedule.learning_rate(settings, step)
         self._optimizer.step()
-        self._follow(min(settings.average, (1 + step) / (10 + step)))
-        return loss.item()
+        schedule.follow(self._average, self._encoder, settings.average, step)
+        return loss
 
-    def _window(self, mouse: str) -> tuple[int, int]:
+    def _gradient(self, step: int, batch: MixedBatch) -> float:
+        """Gradient of the whole step, all workers' windows; gives its loss. Short of memory, in smaller parts."""
+        windows = self._windows(step)
+        while True:
+            self._optimizer.zero_grad(set_to_none=True)
+            loss, short = 0.0, False
+            try:
+                loss = self._loss.add_gradient(self._encoder, batch, windows, self._micro_batch)
+            except RuntimeError as error:
+                if is_of_compiler(error):
+                    first = str(error).strip().splitlines()[0]
+                    raise ConfigError(f"does not work here ({first})", "torch.compile", "leave it out") from error
+                if not is_out_of_memory(error):
+                    raise
+                short = True
+            if not sharing.total(short, self._device):
+                break
+            self._halve(sum(len(part.video) for part in batch.values()))
+        sharing.add_up_gradients(self._encoder)
+        return sharing.total(loss, self._device)
+
+    def _halve(self, windows: int) -> None:
+        now = self._micro_batch or windows
+        if self._halved or now == 1:
+            what = f"out of memory with {now} windows at once"
+            raise ConfigError(what, self._architecture, "lower micro_batch or frames, or choose a smaller network")
+        self._micro_batch, self._halved = -(-now // 2), True
+        torch.cuda.empty_cache()
+        said = f"{self._architecture}: out of memory with {now} windows at once, going on with {self._micro_batch}"
+        print(said, file=sys.stderr, flush=True)
+
+    def _windows(self, step: int) -> dict[str, int]:
+        return windows_by_mouse(self._store.mice, step, self._settings.mice, self._settings.batch)
+
+    def _draw(self, step: int, rng: np.random.Generator) -> StepDraw:
+        window = (self._frames, self._stride, self._settings.cutmix)
+        draws = {
+            mouse: MouseDraw.at_random(self._store[mouse], self._split.train[mouse], windows, *window, rng)
+            for mouse, windows in self._windows(step).items()
+        }
+        return StepDraw(draws).share(sharing.worker(), sharing.workers())
+
+    def _window(self, teachers: Teachers | None) -> tuple[int, int]:
         """Frames and stride of a training window, the past that the receptive field needs included."""
-        if self._encoder.window:
-            return self._encoder.window.frames, self._encoder.window.stride
-        past = self._encoder.receptive_field - 1
-        longest = max(trial.frames for trial in self._trials[mouse])
+        cut = self._encoder.cut
+        if not isinstance(cut, Chunks):
+            return cut.frames, cut.stride if isinstance(cut, Overlapping) else 1
+        past = max(self._encoder.receptive_field, teachers.receptive_field if teachers else 1) - 1
+        longest = min(max(trial.frames for trial in trials) for trials in self._split.train.values())
         return past + max(1, min(self._settings.frames, longest - past)), 1
 
-    def _rate(self, step: int) -> float:
-        """Factor of the learning rate: linear warm-up, then a cosine from 1 to 0.01."""
-        warmup = self._settings.warmup * self._settings.steps
-        if step < warmup:
-            return (step + 1) / warmup
-        through = (step - warmup) / max(1.0, self._settings.epochs * self._settings.steps - warmup)
-        return 0.01 + 0.99 * (1 + math.cos(math.pi * through)) / 2
-
-    @torch.no_grad()
-    def _follow(self, decay: float) -> None:
-        """Move the running average, buffers too, towards the network."""
-        ours = self._average.state_dict()
-        for name, value in self._encoder.state_dict().items():
-            if value.is_floating_point():
-                ours[name].lerp_(value, 1 - decay)
-            else:
-                ours[name].copy_(value)
-
-    def oracle_correlation(self) -> float:
-        """Single-trial correlation on the oracle tier: frames that count, mean over neurons of all mice."""
-        self._average.eval()
-        return float(np.mean(np.concatenate([self._mouse_correlation(mouse) for mouse in self._store.mice])))
-
-    def _mouse_correlation(self, mouse: str) -> np.ndarray:
-        data, rules, total = self._store[mouse], self._store.benchmark, None
-        run = torch_run(self._average, self._population, mouse)
-        for trial in data.select(rules.oracle):
-            counted = rules.window.slice(trial.frames)
-            predicted = predict_clip(run, data.clip(trial.trial), self._average.receptive_field, self._average.window)
-            signals = np.stack([data.responses(trial.trial)[:, counted], predicted[:, counted]])
-            moments = CoMoments.of(signals)
-            total = moments if total is None else total.merge(moments)
-        if total is None:
-            raise DataError(f"has no trial of tier '{rules.oracle}'", mouse, "ingest the whole mouse folder")
-        return total.correlation(0, 1)
+    def _scores(self) -> list[float]:
+        """Correlation on the oracle tier, and on the fold that is left out; worker 0 tells the others."""
+        scored = [trials for trials in (self._split.oracle, self._split.left_out) if trials]
+        mine = sharing.worker() == 0
+        found = [correlation(self._average, self._population, self._store, t) if mine else 0.0 for t in scored]
+        return [sharing.total(score, self._device) for score in found]
 
     def checkpoint(self) -> Checkpoint:
-        """State after the last finished epoch."""
+        """State after the last finished epoch, and the weights of the best one."""
+        best = self.best
         return Checkpoint(
             architecture=self._architecture,
             config=self._config,
             population=self._population,
-            weights={name: value.cpu() for name, value in self._average.state_dict().items()},
+            weights=self._best,
             provenance={
                 **self._origin(),
+                "start": self._made_from["start"],
                 "store": absolute(self._store.path),
-                "epoch": len(self.epochs),
-                "oracle_correlation": self.epochs[-1].oracle_correlation if self.epochs else None,
+                "micro_batch": self._micro_batch,
+                "epoch": best.number if best else 0,
+                "oracle_correlation": best.oracle_correlation if best else None,
+                "fold_correlation": best.fold_correlation if best else None,
             },
             resume={
                 "encoder": self._encoder.state_dict(),
+                "average": self._average.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
+                "micro_batch": self._micro_batch,
+                "halved": self._halved,
                 "epochs": [asdict(epoch) for epoch in self.epochs],
             },
         )
@@ -210,6 +274,7 @@ class Trainer:
             "version": package_version(),
             "data_checksum": self._store.checksum,
             "training": asdict(self._settings),
+            "teachers": self._made_from["teachers"],
         }
 
     def resume(self, checkpoint: Checkpoint, free: Collection[str] = ()) -> None:
@@ -226,16 +291,31 @@ class Trainer:
         origin = self._origin()
         freed = {name: origin["training"][name] for name in free}
         theirs = {**checkpoint.provenance, "training": {**checkpoint.provenance["training"], **freed}}
-        for name, ours in origin.items():
-            if theirs[name] != ours:
-                raise ConfigError(
-                    f"the checkpoint's {name} differs",
-                    "",
-                    "train anew, or use what the checkpoint was made with",
-                )
-        self._encoder.load_state_dict(checkpoint.resume["encoder"])
-        self._average.load_state_dict(checkpoint.weights)
-        self._optimizer.load_state_dict(checkpoint.resume["optimizer"])
+        differs = [name for name, ours in origin.items() if theirs[name] != ours]
+        if checkpoint.architecture != self._architecture:
+            differs.append("architecture")
+        elif find.make_config(checkpoint.architecture, checkpoint.config) != self._typed_config:
+            differs.append("config")
+        if differs:
+            what = f"the checkpoint's {differs[0]} differs"
+            raise ConfigError(what, "", "train anew, or use what the checkpoint was made with")
+        resume = checkpoint.resume
+        self._encoder.load_state_dict(resume["encoder"])
+        self._average.load_state_dict(resume["average"])
+        self._best = dict(checkpoint.weights)
+        self._optimizer.load_state_dict(resume["optimizer"])
         for group in self._optimizer.param_groups:
             group["weight_decay"] = self._settings.weight_decay
-        self.epochs = [Epoch(**epoch) for epoch in checkpoint.resume["epochs"]]
+        self._micro_batch, self._halved = resume["micro_batch"], resume["halved"]
+        self.epochs = [Epoch(**epoch) for epoch in resume["epochs"]]
+
+
+def _require_precision(settings: TrainSettings, device: torch.device) -> None:
+    if settings.precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        name = torch.cuda.get_device_name(device)
+        raise ConfigError(f"{name} does not compute with bfloat16", "precision", "choose float32")
+
+
+def _on_cpu(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of a network's state."""
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}

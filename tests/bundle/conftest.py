@@ -8,7 +8,8 @@ from world import World
 
 from sensorium_ray.bundle.export import export
 from sensorium_ray.data.store import FrameStore
-from sensorium_ray.training.trainer import Trainer, TrainSettings
+from sensorium_ray.training.settings import TrainSettings
+from sensorium_ray.training.trainer import Trainer
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,13 @@ from sensorium_ray.bundle.export import TOLERANCE, export
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.store import FrameStore
-from sensorium_ray.data.windows import predict_clip
 from sensorium_ray.errors import BundleError, DataError, ExportError
+from sensorium_ray.models import find
 from sensorium_ray.training.checkpoint import Checkpoint
 from sensorium_ray.training.inference import torch_run
 
 
-@pytest.mark.parametrize("name", ["linear_nonlinear", "factorised3d", "dwiseneuro"])
+@pytest.mark.parametrize("name", find.names())
 def test_the_bundle_answers_as_torch_on_real_clips(
     name: str, bundles: dict[str, Path], checkpoints: dict[str, Path], world: World
 ) -> None:
@@ -28,7 +28,7 @@ def test_the_bundle_answers_as_torch_on_real_clips(
     for mouse in store.mice:
         clip = store[mouse].clip(store[mouse].select("live_test_main")[0].trial)
         run = torch_run(encoder, saved.population, mouse)
-        expected = predict_clip(run, clip, encoder.receptive_field, encoder.window)
+        expected = encoder.cut.predict(run, clip)
         np.testing.assert_allclose(predictor.predict(clip, mouse), expected, rtol=1e-3, atol=1e-4)
     parity = predictor.manifest.parity
     assert parity is not None

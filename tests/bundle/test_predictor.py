@@ -73,7 +73,7 @@ def test_a_damaged_bundle_is_refused(file: str, bundles: dict[str, Path], tmp_pa
         load_predictor(copy)
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"format": 2}', '{"format": 1, "kind": "model"}'])
+@pytest.mark.parametrize("content", ["", "{", '{"format": 1}', '{"format": 2, "kind": "model"}'])
 def test_a_broken_manifest_is_refused(content: str, bundles: dict[str, Path], tmp_path: Path) -> None:
     copy = shutil.copytree(bundles["linear_nonlinear"], tmp_path / "copy")
     (copy / "manifest.json").write_text(content)

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from fake_mouse import FRAMES, MOUSE, NEURONS, write_mouse
 from fake_mouse2022 import MOUSE_2022, write_mouse_2022
@@ -21,8 +23,9 @@ from fake_mouse2022 import MOUSE_2022, write_mouse_2022
 from sensorium_ray import storage
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.loading import Batch, Draw, draw_windows, prefetch, sample_windows
+from sensorium_ray.data.rows import Window, read_rows
 from sensorium_ray.data.store import FrameStore, MouseData, trial_file
-from sensorium_ray.data.trial_file import first_row, read_rows
+from sensorium_ray.data.trial_file import first_row
 from sensorium_ray.errors import ConfigError, DataError
 
 
@@ -52,11 +55,10 @@ def _equal(ours: Batch, theirs: Batch) -> bool:
     return all(np.array_equal(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(Batch))
 
 
-def _window(mouse: MouseData, trial: int, start: int, frames: int, stride: int) -> dict[str, np.ndarray]:
-    rows = np.zeros(frames, mouse.row_dtype)
-    out = {name: np.ascontiguousarray(rows[name]) for name in mouse.row_dtype.names or ()}
-    mouse.read_window(trial, start, stride, out)
-    return out
+def _window(mouse: MouseData, trial: int, start: int, frames: int, stride: int) -> np.ndarray:
+    rows = np.zeros((1, frames), mouse.row_dtype)
+    mouse.read_windows([(trial, start)], stride, rows, partial(read_rows, rows.reshape(-1).view(np.uint8).data))
+    return rows[0]
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
@@ -64,8 +66,7 @@ def _window(mouse: MouseData, trial: int, start: int, frames: int, stride: int) 
 def test_a_window_is_the_slice_of_the_trial(mouse: MouseData, frames: int, stride: int) -> None:
     rows, reach = np.array(mouse.rows(0)), (frames - 1) * stride + 1
     for start in (0, 3, FRAMES - reach):
-        for name, array in _window(mouse, 0, start, frames, stride).items():
-            np.testing.assert_array_equal(array, rows[name][start : start + reach : stride])
+        np.testing.assert_array_equal(_window(mouse, 0, start, frames, stride), rows[start : start + reach : stride])
 
 
 @pytest.mark.parametrize("warm", ["nothing", "a part", "all"])
@@ -81,25 +82,26 @@ def test_a_window_reads_its_own_frames_and_no_others(tmp_path: Path, warm: str) 
         os.fsync(written.fileno())
         kept = {"nothing": 0, "a part": start + 17 * dtype.itemsize, "all": file.stat().st_size}[warm]
         os.posix_fadvise(written.fileno(), kept, 0, os.POSIX_FADV_DONTNEED)
-    before = _read_from_disk()
-    out = [np.empty((8, 25_000), np.float32), np.empty((8, 2), np.float32)]
-    read_rows(file, start, 5 * dtype.itemsize, out)
-    for array in out:
-        np.testing.assert_array_equal(array, np.broadcast_to(np.arange(30, 70, 5)[:, None], array.shape))
+    before, out = _read_from_disk(), np.empty(8, dtype)
+    window = Window(str(file), start, 5 * dtype.itemsize, 8, dtype.itemsize, 0)
+    read_rows(out.view(np.uint8).data, [window])
+    np.testing.assert_array_equal(out, rows[30:70:5])
     assert _read_from_disk() - before <= 8 * (dtype.itemsize + 2 * mmap.PAGESIZE)
 
 
 def test_a_file_system_that_cannot_tell_what_it_holds_is_read_too(
     mouse: MouseData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def preadv(file: int, buffers: list[np.ndarray], place: int, *flags: int) -> int:
+    def preadv(file: int, buffers: tuple[memoryview], place: int, flags: int) -> int:
         if flags:
             raise OSError(errno.EOPNOTSUPP, "not supported")
         return whole(file, buffers, place)
 
+    (draw,) = _draws(mouse, 1)
+    expected = draw.read()
     whole = os.preadv
     monkeypatch.setattr(os, "preadv", preadv)
-    np.testing.assert_array_equal(_window(mouse, 0, 2, 4, 2)["responses"], mouse.rows(0)["responses"][2:10:2])
+    assert _equal(draw.read(), expected)
 
 
 def _read_from_disk() -> int:
@@ -174,8 +176,12 @@ def test_windows_of_a_float16_store_are_float32_of_the_rounded_values(folder: Pa
     )
     for field in fields(Batch):
         ours, theirs = getattr(rounded, field.name), getattr(exact, field.name)
-        assert ours.dtype == np.float32
-        kept = theirs if field.name in ("behavior", "pupil_center") else theirs.astype(np.float16).astype(np.float32)
+        assert ours.dtype == (np.int64 if field.name == "moment" else np.float32)
+        kept = (
+            theirs
+            if field.name in ("behavior", "pupil_center", "moment")
+            else theirs.astype(np.float16).astype(np.float32)
+        )
         np.testing.assert_array_equal(ours, kept)
 
 
@@ -197,23 +203,28 @@ def test_a_still_image_is_held_for_a_window(folder: Path) -> None:
 def test_any_number_of_readers_gives_the_same_batches_in_order(mouse: MouseData, readers: int) -> None:
     draws = _draws(mouse, 12)
     with closing(prefetch(draws, readers)) as batches:
-        found = list(batches)
-    assert len(found) == 12
-    assert all(_equal(ours, draw.read()) for ours, draw in zip(found, draws, strict=True))
+        assert all(_equal(ours, draw.read()) for ours, draw in zip(batches, draws, strict=True))
+
+
+@pytest.mark.parametrize("name", ["exact", "half", "images"])
+def test_mice_of_all_kinds_are_read_in_turn(folder: Path, mouse: MouseData, name: str) -> None:
+    """A batch takes the memory of a smaller one."""
+    store = FrameStore.open(folder / name)
+    draws = [draw for pair in zip(_draws(mouse, 5), _draws(store[store.mice[0]], 5), strict=True) for draw in pair]
+    assert all(_equal(ours, draw.read()) for ours, draw in zip(prefetch(draws, 2), draws, strict=True))
 
 
 class _Slow(Draw):
     """Takes its time, the earlier ones more of it."""
 
-    def read(self) -> Batch:
+    def read_into(self, rows: np.ndarray, read: Callable[[list[Window]], None]) -> Batch:
         time.sleep(0.03 if self.places[0][1] % 2 else 0.0)
-        return super().read()
+        return super().read_into(rows, read)
 
 
 def test_the_order_is_that_of_the_draws_not_of_the_readers(mouse: MouseData) -> None:
     draws = [_Slow(draw.mouse, draw.places, draw.frames, draw.stride) for draw in _draws(mouse, 12)]
-    found = list(prefetch(draws, 4))
-    assert all(_equal(ours, Draw.read(draw)) for ours, draw in zip(found, draws, strict=True))
+    assert all(_equal(ours, Draw.read(draw)) for ours, draw in zip(prefetch(draws, 4), draws, strict=True))
 
 
 def test_reading_keeps_only_a_few_batches_ahead(mouse: MouseData) -> None:
@@ -240,7 +251,17 @@ def test_what_a_reader_raises_comes_out_in_its_turn(mouse: MouseData) -> None:
         assert _equal(next(batches), draw.read())
     with pytest.raises(DataError, match="has no frames"):
         next(batches)
-    assert _readers() == []
+    assert _left() == []
+
+
+def test_a_reader_that_is_killed_is_an_error(mouse: MouseData) -> None:
+    batches = prefetch(_draws(mouse, 20), 2)
+    next(batches)
+    for process in _readers():
+        process.kill()
+    with pytest.raises(DataError, match="was killed"):
+        list(batches)
+    assert _left() == []
 
 
 def test_what_drawing_raises_comes_out(mouse: MouseData) -> None:
@@ -249,35 +270,75 @@ def test_what_drawing_raises_comes_out(mouse: MouseData) -> None:
         next(prefetch(draws))
 
 
-def test_a_loader_that_is_left_early_leaves_no_thread(mouse: MouseData) -> None:
+def test_a_loader_that_is_left_early_leaves_nothing(mouse: MouseData) -> None:
     with closing(prefetch(_draws(mouse, 50), 3)) as batches:
-        next(batches)
-        assert _readers()
-    assert _readers() == []
+        batch, draw = next(batches), _draws(mouse, 1)[0]
+        assert len(_readers()) == 3
+        assert len(_memory()) >= 3 + 1
+    assert _left() == []
+    assert _equal(batch, draw.read())  # it may still be used
+    del batch
+    assert _memory() == []
 
 
-def _readers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
+def _left() -> list[str]:
+    """Threads and processes of a loader."""
+    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("prefetch")]
+    return threads + [str(process.pid) for process in _readers()]
 
 
-def test_readers_that_want_the_same_remote_trial_fetch_it_once(
-    folder: Path, s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _readers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "rows.py" in str(child.cmdline())]
+
+
+def _memory() -> list[str]:
+    files = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [file for file in files if "memfd:sensorium-ray" in file]
+
+
+@pytest.fixture(scope="module")
+def bucket(folder: Path, s3_server: str) -> str:
+    """The store 'exact' on s3://."""
     import s3fs
 
-    monkeypatch.setenv("SENSORIUM_CACHE", str(tmp_path / "cache"))
     files = s3fs.S3FileSystem(use_listings_cache=False)
     files.mkdir("loading")
     for path in (folder / "exact").rglob("*.*"):
         files.put_file(str(path), f"loading/store/{path.relative_to(folder / 'exact')}")
-    remote = FrameStore.open("s3://loading/store")[MOUSE]
-    trial = remote.trial(0)
+    return "s3://loading/store"
+
+
+@pytest.fixture
+def remote(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MouseData:
+    """The mouse on s3://, none of whose trials is in the cache."""
+    monkeypatch.setenv("SENSORIUM_CACHE", str(tmp_path / "cache"))
+    return FrameStore.open(bucket)[MOUSE]
+
+
+def test_who_waits_for_the_network_holds_up_no_other(remote: MouseData, monkeypatch: pytest.MonkeyPatch) -> None:
+    was_read = threading.Event()
+
+    class Tells(Draw):
+        def read_into(self, rows: np.ndarray, read: Callable[[list[Window]], None]) -> Batch:
+            batch = Draw.read_into(self, rows, read)
+            was_read.set()
+            return batch
+
+    remote.rows(1)
+    read_bytes = storage.read_bytes
+    monkeypatch.setattr(storage, "read_bytes", lambda path: was_read.wait(30) and read_bytes(path))
+    absent, present = Draw(remote, [(remote.trial(0), 0)], 4, 1), Tells(remote, [(remote.trial(1), 0)], 4, 1)
+    assert len(list(prefetch([absent, present], 2))) == 2
+
+
+def test_readers_that_want_the_same_remote_trial_fetch_it_once(
+    folder: Path, remote: MouseData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, local = remote.trial(0), FrameStore.open(folder / "exact")[MOUSE]
     fetched = []
     read_bytes = storage.read_bytes
     monkeypatch.setattr(storage, "read_bytes", lambda path: fetched.append(path) or read_bytes(path))
     draws = [Draw(remote, [(trial, start)] * 3, 4, 1) for start in range(12)]
-    found = list(prefetch(draws, 4))
-    assert len(fetched) == 1
-    local = FrameStore.open(folder / "exact")[MOUSE]
-    for batch, draw in zip(found, draws, strict=True):
+    for batch, draw in zip(prefetch(draws, 4), draws, strict=True):
         assert _equal(batch, Draw(local, draw.places, 4, 1).read())
+    assert len(fetched) == 1

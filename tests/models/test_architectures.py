@@ -28,7 +28,8 @@ def _clip(frames: int, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torc
 
 def _ask(encoder: Encoder, frames: int, mouse: int, neurons: range | list[int]) -> np.ndarray:
     with torch.no_grad():
-        return encoder(*_clip(frames), torch.full((2,), mouse), torch.tensor(list(neurons))).numpy()
+        moment = torch.arange(frames).expand(2, -1)
+        return encoder(*_clip(frames), torch.full((2,), mouse), torch.tensor(list(neurons)), moment).numpy()
 
 
 def test_every_architecture_has_a_small_configuration_here() -> None:
@@ -64,7 +65,7 @@ def test_every_parameter_that_a_mouse_uses_gets_a_gradient(name: str, population
     encoder = find.build(name, SMALL[name], population)
     for mouse, spec in enumerate(population.mice):
         neurons = torch.tensor(population.neuron_range(spec.name))
-        encoder(*_clip(20), torch.full((2,), mouse), neurons).sum().backward()
+        encoder(*_clip(20), torch.full((2,), mouse), neurons, torch.arange(20).expand(2, -1)).sum().backward()
     without = [
         key for key, value in encoder.named_parameters() if value.grad is None or not value.grad.isfinite().all()
     ]
@@ -74,9 +75,9 @@ def test_every_parameter_that_a_mouse_uses_gets_a_gradient(name: str, population
 @pytest.mark.parametrize("name", find.names())
 @pytest.mark.parametrize("size", ["full", "demo", "published"])
 def test_its_space_names_only_settings_that_exist(name: str, size: str) -> None:
-    from sensorium_ray.training.trainer import TrainSettings
+    from sensorium_ray.training.settings import TrainSettings
 
-    found = space(name, size)  # type: ignore[arg-type]
+    found = space(name, size).settings  # type: ignore[arg-type]
     known = find.architecture(name).Config.__dataclass_fields__
     assert set(found["model"]) <= set(known)
     assert set(found["training"]) <= set(TrainSettings.__dataclass_fields__)
@@ -92,6 +93,64 @@ def test_the_published_dwiseneuro_core_and_cortex_have_the_published_number_of_p
 ) -> None:
     encoder = find.build("dwiseneuro", {}, population)
     assert sum(p.numel() for p in encoder.core.parameters()) == 3_673_404 + 5_402_624
+
+
+@pytest.mark.parametrize("padding", [True, False])
+def test_the_published_3d_core_has_the_number_of_parameters_of_the_starter_kit_s(
+    padding: bool, population: Population
+) -> None:
+    encoder = find.build("convolution3d", {"padding": padding}, population)
+    assert sum(p.numel() for p in encoder.core.parameters()) == 1_946_688
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("convolution3d", {"spatial_kernels": (9, 5), "temporal_kernels": (3, 3), "channels": (2, 2), "padding": True}),
+        (
+            "convolution3d",
+            {"spatial_kernels": (8, 5), "temporal_kernels": (3, 3), "channels": (2, 2), "padding": False},
+        ),
+        ("factorised3d", {"spatial_kernels": (8, 5), "temporal_kernels": (3, 3), "channels": (2, 2)}),
+    ],
+)
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_the_factorised_readout_knows_the_size_of_the_map(
+    name: str, config: dict[str, object], stride: int, population: Population
+) -> None:
+    encoder = find.build(name, {**config, "stride": stride, "readout": "factorised"}, population)
+    answer = _ask(encoder.eval(), 2, 0, [0, 1])
+    assert answer.shape == (2, 2, 2)
+
+
+def test_the_factorised_readout_refuses_frames_of_another_size(population: Population) -> None:
+    encoder = find.build("convolution3d", SMALL["convolution3d"], population).eval()
+    video, behavior, pupil = _clip(3)
+    inputs = (video[:, :, ::2, ::2], behavior, pupil, torch.zeros(2, dtype=torch.int64), torch.arange(3))
+    with pytest.raises(ConfigError, match="weighs feature maps of 10x24 pixels, these have 1x8"):
+        encoder(*inputs, torch.arange(3).expand(2, -1))
+
+
+def test_an_unknown_readout_is_answered_with_the_known(population: Population) -> None:
+    with pytest.raises(ConfigError, match="there is no readout 'factorized'"):
+        find.build("factorised3d", {"readout": "factorized"}, population)
+
+
+def test_of_stacked_images_a_frame_s_answer_is_its_own(population: Population) -> None:
+    """No other frame matters, and without behaviour and shifter nothing but the frame does."""
+    torch.manual_seed(0)
+    video, behavior, pupil = _clip(6)
+    mouse, neurons = torch.zeros(2, dtype=torch.int64), torch.arange(5)
+    for plus in (True, False):
+        settings = {**SMALL["stacked2d"], "behavior": plus, "shifter": plus}
+        encoder = find.build("stacked2d", settings, population).eval()
+        with torch.no_grad():
+            whole = encoder(video, behavior, pupil, mouse, neurons, torch.arange(6).expand(2, -1))
+            clip = (video[:, 4:5], behavior[:, :, 4:5], pupil[:, :, 4:5])
+            alone = encoder(*clip, mouse, neurons, torch.zeros(2, 1, dtype=torch.int64))
+            moved = encoder(clip[0], clip[1] + 5, clip[2] + 5, mouse, neurons, torch.zeros(2, 1, dtype=torch.int64))
+        torch.testing.assert_close(alone, whole[:, :, 4:5], rtol=1e-4, atol=1e-6)
+        assert torch.equal(alone, moved) is not plus
 
 
 def test_an_unknown_architecture_is_answered_with_the_nearest() -> None:

@@ -1,4 +1,4 @@
-"""Which points are tried: the published one first, the same again after a restart, better ones where something is learned."""
+"""Which points are tried: the published one first, the same after a restart, better ones where something is learned."""
 
 from __future__ import annotations
 

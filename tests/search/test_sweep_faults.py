@@ -29,7 +29,7 @@ from sensorium_ray import compute
 from sensorium_ray.search.settings import SweepSettings
 folder, nodes = Path(sys.argv[1]), int(sys.argv[2])
 if nodes == 1:
-    ray.init(address="local", num_cpus=1, include_dashboard=False, object_store_memory=100 * 1024**2, log_to_driver=False)
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
 else:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     doomed = cluster.add_node(num_cpus=1, object_store_memory=100 * 1024**2)

@@ -1,5 +1,6 @@
 """Training: it learns, it repeats itself, and it goes on as if it had never stopped."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import BundleError, ConfigError, DataError
 from sensorium_ray.training.checkpoint import Checkpoint
 from sensorium_ray.training.losses import poisson_loss
-from sensorium_ray.training.trainer import Trainer, TrainSettings
+from sensorium_ray.training.settings import TrainSettings
+from sensorium_ray.training.trainer import Trainer
 
 
 def _trainer(world: World, name: str = "factorised3d", **settings: float) -> Trainer:
@@ -33,10 +35,13 @@ def _loss_on_fixed_windows(trainer: Trainer, store: FrameStore) -> float:
     batch = sample_windows(mouse, mouse.select("train"), 16, 24, 1, np.random.default_rng(0))
     neurons = torch.tensor(checkpoint.population.neuron_range(mouse.name))
     inputs = [torch.from_numpy(array) for array in (batch.video, batch.behavior, batch.pupil_center)]
+    moment = torch.from_numpy(batch.moment)
     with torch.no_grad():
-        predicted = encoder(*inputs, torch.zeros(16, dtype=torch.int64), neurons)
-        scale = encoder.normaliser.response_scale[neurons][:, None]
-        return poisson_loss(predicted / scale, torch.from_numpy(batch.responses) / scale).item()
+        predicted = encoder(*inputs, torch.zeros(16, dtype=torch.int64), neurons, moment)
+        frames = predicted.shape[2]
+        scale = encoder.response_units(neurons, moment, frames)
+        recorded = torch.from_numpy(batch.responses)[:, :, -frames:]
+        return poisson_loss(predicted / scale, recorded / scale).item()
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
@@ -77,7 +82,7 @@ def test_a_checkpoint_of_other_settings_is_refused(world: World, tmp_path: Path)
 
 def test_a_cut_off_checkpoint_is_refused(world: World, tmp_path: Path) -> None:
     _trainer(world).checkpoint().write(tmp_path / "checkpoint")
-    weights = tmp_path / "checkpoint" / "weights.safetensors"
+    (weights,) = (tmp_path / "checkpoint").glob("weights-*.safetensors")
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(BundleError, match="is not a whole checkpoint"):
         Checkpoint.read(tmp_path / "checkpoint")
@@ -123,14 +128,14 @@ def test_a_model_of_still_images_is_trained_scored_and_exported(images: Path, na
 def test_an_epoch_reads_the_windows_that_its_seed_draws(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However they are read: in turn over the mice, from the epoch's own random numbers."""
     trainer, store, used = _trainer(world), FrameStore.open(world.store), []
-    monkeypatch.setattr(trainer, "_step", lambda mouse, step, batch: used.append((mouse, step, batch)) or 0.0)
+    monkeypatch.setattr(trainer, "step", lambda step, batch: used.append((step, copy.deepcopy(batch))) or 0.0)
     trainer.run_epoch()
     rng = np.random.default_rng((0, 0))
     rng.integers(2**62)
-    assert [step for _, step, _ in used] == list(range(6))
-    for (name, _, batch), expected in zip(used, store.mice * 3, strict=True):
+    assert [step for step, _ in used] == list(range(6))
+    for (_, by_mouse), expected in zip(used, store.mice * 3, strict=True):
+        ((name, batch),) = by_mouse.items()
         assert name == expected
         mouse = store[name]
-        frames = batch.video.shape[1]
-        again = sample_windows(mouse, mouse.select("train"), 4, frames, 1, rng)
+        again = sample_windows(mouse, mouse.select("train"), 4, batch.video.shape[1], 1, rng)
         np.testing.assert_array_equal(batch.responses, again.responses)

@@ -1,0 +1,57 @@
+"""Formats are found by the names of their files, as architectures are."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import BundleError, ConfigError
+from ..models.find import suggestion
+from .foreign import Foreign
+
+_PARTS = frozenset({"find", "foreign", "gaussian"})
+
+
+def names() -> list[str]:
+    """Names of all formats."""
+    package = importlib.import_module(__package__)
+    return sorted({module.name for module in pkgutil.iter_modules(package.__path__)} - _PARTS)
+
+
+def read(format_name: str, file: Path, trusted: bool = False) -> Foreign:
+    """A published checkpoint in our names.
+
+    Parameters
+    ----------
+    trusted : unpickle whatever the file holds, which can run any code; without it tensors and plain values only.
+
+    Raises
+    ------
+    ConfigError : there is no such format.
+    BundleError : the file is missing, is not of that format, or holds more than tensors and plain values.
+    """
+    if format_name not in names():
+        raise ConfigError(f"there is no format '{format_name}'", "", suggestion(format_name, names()))
+    module = importlib.import_module(f"{__package__}.{format_name}")
+    try:
+        return module.translate(load(file, trusted))
+    except BundleError as error:
+        raise BundleError(error.what, str(file), error.mend) from error
+
+
+def load(file: Path, trusted: bool = False) -> Any:
+    """What torch saved in a file, its tensors on the CPU; see `read`."""
+    if not file.is_file():
+        raise BundleError("file is missing", str(file), "name the file that was published")
+    try:
+        return torch.load(file, map_location="cpu", weights_only=not trusted)
+    except Exception as error:  # unpickling raises whatever it likes
+        if re.search("unsupported (global|class)|instantiate", str(error), re.IGNORECASE):
+            what = "holds more than tensors and plain values, and to load that can run any code"
+            raise BundleError(what, str(file), "if you trust its source, pass --trust") from error
+        raise BundleError(f"is no readable checkpoint ({type(error).__name__})", str(file), "fetch it again") from error

@@ -1,0 +1,143 @@
+"""Weights that were trained before: to begin with, or to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from ..errors import BundleError, ConfigError
+from ..models import find
+from ..models.encoder import Encoder
+from ..models.population import Population
+from ..storage import StrPath, is_file, locate, read_bytes, read_json, sha256_of
+from .checkpoint import Checkpoint
+
+Axis = Literal["mouse", "neuron"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network's weights, from a checkpoint or a bundle.
+
+    Parameters
+    ----------
+    path : where they are from.
+    architecture, config : of the network.
+    mice : unit ids by mouse, in the weights' order.
+    weights : state of the network.
+    """
+
+    path: str
+    architecture: str
+    config: dict[str, Any]
+    mice: Mapping[str, np.ndarray]
+    weights: Mapping[str, Tensor]
+
+    @classmethod
+    def read(cls, path: StrPath) -> Trained:
+        """Read a checkpoint folder or a bundle of one model.
+
+        Raises
+        ------
+        BundleError : it is neither, is damaged, or is an ensemble.
+        """
+        folder = locate(path)
+        if not is_file(folder / "manifest.json"):
+            saved = Checkpoint.read(folder)
+            ids = {mouse.name: mouse.unit_ids for mouse in saved.population.mice}
+            return cls(str(path), saved.architecture, saved.config, ids, saved.weights)
+        about = read_json(folder / "manifest.json")
+        if about["kind"] == "ensemble":
+            members = ", ".join(f"members/{member['name']}" for member in about["members"])
+            raise BundleError("is an ensemble", str(path), f"name one of its members: {members}")
+        try:
+            weights = load(read_bytes(folder / "weights.safetensors"))
+        except (SafetensorError, OSError) as error:
+            raise BundleError(f"has no readable weights ({error})", str(path), "export it again") from error
+        ids = {mouse["name"]: np.array(mouse["unit_ids"]) for mouse in about["mice"]}
+        return cls(str(path), about["architecture"], about["config"], ids, weights)
+
+    @property
+    def checksum(self) -> str:
+        """Of the weights."""
+        return sha256_of(*(value.contiguous().numpy().tobytes() for _, value in sorted(self.weights.items())))
+
+    def transfer(self, encoder: Encoder, population: Population) -> None:
+        """Give a network of the same architecture what all mice share, and what belongs to mice that it has too.
+
+        Neurons are known by mouse and unit id. What a normalisation knows of a mouse is left as it is.
+
+        Raises
+        ------
+        BundleError : the network's sizes are others.
+        """
+        axes, rows = stacked(self.architecture, self.config, population), self._rows(population)
+        state = encoder.state_dict()
+        learned = [name for name, _ in encoder.named_parameters()]
+        for name in (*learned, *(name for name in state if ".running_" in name or name.endswith("_tracked"))):
+            ours, theirs = state[name], self.weights.get(name)
+            axis = axes.get(name)
+            rest = 0 if axis is None else 1
+            if theirs is None or theirs.shape[rest:] != ours.shape[rest:]:
+                found = "is not there" if theirs is None else f"has shape {tuple(theirs.shape)}"
+                what = f"{name} {found}, the network's has shape {tuple(ours.shape)}"
+                raise BundleError(what, self.path, "give the network the settings that it was trained with")
+            if axis is None:
+                ours.copy_(theirs)
+            else:
+                from_rows, to_rows = rows[axis]
+                ours[to_rows.to(ours.device)] = theirs[from_rows].to(ours.device)
+
+    def _rows(self, population: Population) -> dict[Axis, tuple[Tensor, Tensor]]:
+        """Of what is stacked over mice or neurons: entries of these weights, and of the population's, that are same."""
+        mice: list[tuple[int, int]] = []
+        neurons: list[np.ndarray] = [np.empty((2, 0), np.int64)]
+        ours = {mouse.name: (place, mouse) for place, mouse in enumerate(population.mice)}
+        first = 0
+        for number, (name, ids) in enumerate(self.mice.items()):
+            if name in ours:
+                place, mouse = ours[name]
+                _, theirs_at, ours_at = np.intersect1d(ids, mouse.unit_ids, return_indices=True)
+                mice.append((number, place))
+                neurons.append(np.stack([theirs_at + first, ours_at + population.offsets[place]]))
+            first += len(ids)
+        pairs = torch.tensor(mice, dtype=torch.int64).reshape(-1, 2).T
+        both = torch.from_numpy(np.concatenate(neurons, axis=1))
+        return {"mouse": (pairs[0], pairs[1]), "neuron": (both[0], both[1])}
+
+
+def stacked(architecture: str, config: dict[str, Any], population: Population) -> dict[str, Axis]:
+    """Which parts of a network's state have an entry a mouse or a neuron, by name; all others are shared.
+
+    They are those that get longer when the same mouse comes twice.
+    """
+    mouse = max(population.mice, key=lambda spec: spec.neurons)
+    with torch.random.fork_rng(devices=[]):
+        once, twice = (find.build(architecture, config, Population([mouse] * n)).state_dict() for n in (1, 2))
+    axes: dict[str, Axis] = {}
+    for name, value in once.items():
+        if value.shape != twice[name].shape:
+            axes[name] = "mouse" if len(value) == 1 else "neuron"
+    return axes
+
+
+def read_start(path: StrPath, architecture: str) -> Trained:
+    """Weights for a training to begin with.
+
+    Raises
+    ------
+    BundleError : as `Trained.read`.
+    ConfigError : they are another architecture's.
+    """
+    found = Trained.read(path)
+    if found.architecture != architecture:
+        what = f"holds a {found.architecture}, to be trained is a {architecture}"
+        raise ConfigError(what, str(path), f"choose --arch {found.architecture}, or another start")
+    return found
