@@ -47,7 +47,9 @@ class Demo:
         self._step(1, "simulate mice", truth / "truth.json", ["simulate", self.mice, "--scale", "demo"])
         self._step(2, "ingest", self.store / "store.json", ["ingest", self.mice, self.store])
         sweep = ["sweep", self.store, *ARCHITECTURES, "--size", "demo", "--out", self.sweep]
-        self._step(3, "sweep", self.sweep / "sweep.json", [*sweep, "--trials", 2, "--epochs", 3, "--steps", 60])
+        self._step(
+            3, "sweep", self.sweep / "sweep.json", [*sweep, "--samples", 2, "--epochs", 3, "--steps", 60, "--resume"]
+        )
         for name, bundle in zip(ARCHITECTURES, members, strict=True):
             export = ["export", self.sweep / "best" / name, "--out", bundle]
             self._step(4, f"export {name}", bundle / "manifest.json", export)

@@ -71,7 +71,7 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.stop()
         elif kind is None:
-            self._say(f"done in {_clock(time.monotonic() - self._started)}")
+            self._say(f"done in {clock(time.monotonic() - self._started)}")
 
     def advance(self, steps: float = 1, note: str = "") -> None:
         """Count `steps` more as done; `note` follows the label."""
@@ -80,7 +80,7 @@ class ProgressLine:
             self._bar.update(self._task, advance=steps, description=f"{self._label} {note}".rstrip())
         elif self._done > self._before and time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
             rate = (self._done - self._before) / (time.monotonic() - self._started)
-            left = _clock((self._total - self._done) / rate)
+            left = clock((self._total - self._done) / rate)
             self._say(f"{self._counted(rate)}, about {left} left {note}".rstrip())
 
     def _counted(self, rate: float) -> str:
@@ -94,6 +94,7 @@ class ProgressLine:
         print(f"{self._label}: {text}", file=sys.stderr, flush=True)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as in 3:07."""
     minutes, rest = divmod(max(round(seconds), 0), 60)
     return f"{minutes}:{rest:02d}"

@@ -100,6 +100,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+def copy_folder(folder: Path, target: Path, last: str) -> None:
+    """Put a copy of a folder on disk in the place of `target`, on disk or s3://.
+
+    Parameters
+    ----------
+    last : the file that says that the folder is whole; on s3:// it is taken away first and sent last.
+
+    Raises
+    ------
+    DataError : as `atomic_path`.
+    """
+    if not is_remote(target):
+        with atomic_path(target) as partial:
+            shutil.copytree(folder, partial)
+            remove(target)
+        return
+    remove(target / last)
+    remove(target)
+    for file in sorted(folder.rglob("*"), key=lambda file: file == folder / last):
+        if file.is_file():
+            with atomic_path(target / file.relative_to(folder).as_posix()) as partial:
+                shutil.copyfile(file, partial)
+
+
 def _files(path: Path) -> Any:
     """The s3fs file system of a remote path."""
     return path.fs  # type: ignore[attr-defined]

@@ -3,4 +3,4 @@
 from sensorium_ray.models import find
 from sensorium_ray.search.spaces import space
 
-SMALL = {name: space(name, "small")["model"] for name in find.names()}
+SMALL = {name: space(name, "small").settings["model"] for name in find.names()}

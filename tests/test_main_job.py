@@ -18,7 +18,8 @@ from sensorium_ray.errors import ConfigError, DataError
 from sensorium_ray.report.page import write_report
 from sensorium_ray.scoring.job import score
 from sensorium_ray.scoring.table import CEILING, WHOLE, ScoreTable
-from sensorium_ray.search.sweep import METRIC, SweepSettings, sweep
+from sensorium_ray.search.settings import METRIC, SweepSettings
+from sensorium_ray.search.sweep import sweep
 from sensorium_ray.storage import read_json, read_npz
 from sensorium_ray.submissions.checking import check_submission
 from sensorium_ray.submissions.files import read_prediction
@@ -26,7 +27,7 @@ from sensorium_ray.submissions.submitting import write_submission
 from sensorium_ray.training.checkpoint import Checkpoint
 
 ARCHITECTURES = ("linear_nonlinear", "factorised3d")
-SETTINGS = SweepSettings(size="demo", trials=2, epochs=2, steps=3)
+SETTINGS = SweepSettings(size="demo", samples=2, epochs=2, steps=3)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def test_the_sweep_keeps_each_architectures_best_checkpoint(job: Job) -> None:
     result = read_json(job.sweep / "sweep.json")
     for name in ARCHITECTURES:
         rows = [row for row in result["trials"] if row["architecture"] == name]
-        assert len(rows) == SETTINGS.trials
+        assert len(rows) == SETTINGS.samples
         assert all("error" not in row for row in rows)
         kept = Checkpoint.read(job.sweep / "best" / name)
         assert kept.provenance[METRIC] == pytest.approx(max(row[METRIC] for row in rows))
@@ -78,7 +79,7 @@ def test_a_finished_sweep_is_not_swept_again(job: Job) -> None:
 
 def test_a_sweep_with_other_settings_does_not_mix_with_an_unfinished_one(job: Job, tmp_path: Path) -> None:
     (tmp_path / "request.json").write_text((job.sweep / "request.json").read_text())
-    with pytest.raises(ConfigError, match="unfinished sweep of other data or settings"):
+    with pytest.raises(ConfigError, match="unfinished sweep with other spaces"):
         sweep(job.world.store, ARCHITECTURES[:1], tmp_path, SETTINGS)
 
 

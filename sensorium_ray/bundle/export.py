@@ -19,7 +19,7 @@ from ..data.windows import Blocks, Overlapping
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
-from ..storage import StrPath, atomic_path, require_new
+from ..storage import StrPath, atomic_path, locate, require_new
 from ..training.checkpoint import Checkpoint
 from ..training.inference import torch_run
 from ..version import package_version
@@ -42,7 +42,7 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
 
     Parameters
     ----------
-    checkpoint : folder that training left.
+    checkpoint : folder that training left, on a disk or s3://.
     out : the bundle to write; must not exist.
     store : frame store whose oracle clips the check runs on; None: the one that the model was trained on.
     name : the bundle's name; None: the folder's.
@@ -53,7 +53,7 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
     """
     out = Path(out)
     require_new(out)
-    saved = Checkpoint.read(Path(checkpoint))
+    saved = Checkpoint.read(locate(checkpoint))
     clips = oracle_clips(FrameStore.open(store or saved.provenance["store"]), saved.population)
     about = {"name": name or out.name, "architecture": saved.architecture, "config": saved.config}
     return write_bundle(out, saved.encoder(), saved.population, clips, **about, provenance=saved.provenance)

@@ -76,7 +76,7 @@ def _point(
     from ..storage import read_json
     from ..training.trained import read_start
 
-    point = space(architecture, "published")
+    point = space(architecture, "published").settings
     if start is not None:
         point["model"] = dict(read_start(start, architecture).config)
     given = {} if config is None else read_json(config)

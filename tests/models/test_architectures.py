@@ -81,7 +81,7 @@ def test_every_parameter_that_a_mouse_uses_gets_a_gradient(name: str, population
 def test_its_space_names_only_settings_that_exist(name: str, size: str) -> None:
     from sensorium_ray.training.settings import TrainSettings
 
-    found = space(name, size)  # type: ignore[arg-type]
+    found = space(name, size).settings  # type: ignore[arg-type]
     known = find.architecture(name).Config.__dataclass_fields__
     assert set(found["model"]) <= set(known)
     assert set(found["training"]) <= set(TrainSettings.__dataclass_fields__)

@@ -1,68 +1,101 @@
-"""Sweeps: what a space must be, failures that stay failures, and a sweep that is killed."""
+"""Sweeps: folders that are refused or gone on with, failures that stay failures, and all of it on s3://."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
+import s3fs
+from tiny_store import Tiny
 from world import World
 
-from sensorium_ray.errors import ConfigError
+from sensorium_ray import storage
+from sensorium_ray.bundle.export import export
+from sensorium_ray.errors import ConfigError, DataError
 from sensorium_ray.search import sweep as sweep_module
-from sensorium_ray.search.spaces import draw, space
-from sensorium_ray.search.sweep import METRIC, SweepSettings, sweep
-from sensorium_ray.storage import read_json
+from sensorium_ray.search.settings import METRIC, SweepSettings
+from sensorium_ray.search.sweep import sweep
+from sensorium_ray.training.checkpoint import Checkpoint
 
-SENSORIUM = (sys.executable, "-c", "from sensorium_ray.cli import main; main()")
-
-
-def test_a_draw_repeats_itself_and_stays_in_the_space() -> None:
-    found = space("factorised3d")
-    first, again, other = (draw(found, np.random.default_rng(seed)) for seed in (0, 0, 1))
-    assert first == again
-    assert first != other
-    assert 1e-3 <= first["training"]["learning_rate"] <= 1e-2
+SMALL = SweepSettings(size="demo", samples=2, epochs=1, steps=2)
 
 
-def test_an_unknown_space_is_answered_with_the_known(tmp_path: Path, world: World) -> None:
-    with pytest.raises(ConfigError, match="there is no architecture 'factorized3d'; did you mean 'factorised3d'"):
-        sweep(world.store, ["factorized3d"], tmp_path / "sweep", SweepSettings())
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"samples": 0}, "samples: is 0; give 1 or more"),
+        ({"gpus": -0.5}, "gpus: is -0.5; give 0 or more"),
+        ({"hours": 0.0}, "hours: is 0.0; give more than 0"),
+        ({"cost": 5.0}, "cost and price go together"),
+        ({"search": "grid"}, "search: 'grid' is unknown; choose from random, optuna"),
+        ({"search": "optuna", "scheduler": "pbt"}, "choose --search random with pbt"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        SweepSettings(**settings)
+
+
+def test_an_unknown_space_leaves_no_folder(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'factorised3d'"):
+        sweep(tiny.store, ["factorized3d"], tmp_path / "sweep", SMALL)
     assert not (tmp_path / "sweep").exists()
 
 
-def test_a_failure_of_every_tune_trial_is_its_error_and_no_score(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_ray_client_is_told_where_a_sweep_belongs(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="ray job submit"):
+        sweep(tiny.store, ["factorised3d"], tmp_path / "sweep", SMALL, address="ray://head:10001")
+
+
+def test_an_unfinished_sweep_goes_on_only_if_asked_and_only_as_it_was(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impossible = {"model": {"channels": (8, 8), "spatial_kernels": (9,)}, "training": {}}
-    monkeypatch.setattr(sweep_module, "space", lambda name, size: impossible)
-    with pytest.raises(ConfigError, match="differ in length"):
-        sweep(world.store, ["factorised3d"], tmp_path / "sweep", SweepSettings(trials=1, epochs=1, steps=1))
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep_module, "run", killed)
+    monkeypatch.setattr(sweep_module.compute, "connect", lambda address: None)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tiny.store, ["factorised3d"], tmp_path, SMALL)
+    with pytest.raises(ConfigError, match="holds an unfinished sweep; add --resume to go on with it, or name another"):
+        sweep(tiny.store, ["factorised3d"], tmp_path, SMALL)
+    with pytest.raises(ConfigError, match="holds an unfinished sweep with other settings"):
+        sweep(tiny.store, ["factorised3d"], tmp_path, SweepSettings(size="demo"), resume=True)
+    with pytest.raises(ConfigError, match="holds an unfinished sweep with other spaces"):
+        sweep(tiny.store, ["linear_nonlinear"], tmp_path, SMALL, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(tiny.store, ["factorised3d"], tmp_path, SMALL, resume=True)
+
+
+def test_a_failure_of_every_tune_trial_is_its_error_and_no_score(world: World, tmp_path: Path) -> None:
+    space = tmp_path / "linear_nonlinear.py"
+    space.write_text('DEMO = {"model": {"channels": 4, "stride": 2}, "training": {"learning_rate": 1e30}}')
+    with pytest.raises(DataError, match="training diverged"):
+        sweep(world.store, [str(space)], tmp_path / "sweep", replace(SMALL, steps=4))
     assert not (tmp_path / "sweep" / "sweep.json").exists()
 
 
-@pytest.mark.slow
-def test_a_killed_sweep_goes_on_and_ends_as_one_that_was_not(world: World, tmp_path: Path) -> None:
-    options = ["--size", "demo", "--trials", "1", "--epochs", "4", "--steps", "20", "--out"]
-
-    def start(out: Path) -> subprocess.Popen[bytes]:
-        command = [*SENSORIUM, "sweep", str(world.store), "factorised3d", *options, str(out)]
-        return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-
-    assert start(tmp_path / "whole").wait(300) == 0
-    killed = start(tmp_path / "killed")
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "killed").glob("tune/sweep/*/checkpoint_*/checkpoint.json")):
-        assert time.monotonic() < deadline
-        assert killed.poll() is None
-        time.sleep(0.05)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed" / "sweep.json").exists()
-    assert start(tmp_path / "killed").wait(300) == 0
-    expected, found = (read_json(tmp_path / name / "sweep.json")["trials"] for name in ("whole", "killed"))
-    assert [row["epochs"] for row in found] == [4]
-    assert found[0][METRIC] == pytest.approx(expected[0][METRIC], abs=1e-6)
+def test_a_sweep_on_s3_keeps_what_is_good_together(world: World, s3_server: str, tmp_path: Path) -> None:
+    bucket = f"bucket-{uuid.uuid4().hex}"
+    store, out = f"s3://{bucket}/store", f"s3://{bucket}/lab/sweep"
+    files = s3fs.S3FileSystem()
+    files.mkdir(bucket)
+    files.put(str(world.store), store, recursive=True)
+    settings = SweepSettings(size="demo", samples=2, epochs=1, steps=2, scheduler="none", keep=2)
+    result = sweep(store, ["linear_nonlinear"], out, settings)
+    assert [row["outcome"] for row in result["trials"]] == ["finished", "finished"]
+    folder = storage.locate(out)
+    assert storage.read_json(folder / "sweep.json") == result
+    assert storage.read_bytes(folder / "curves.csv").count(b"\n") == 1 + 2
+    best = Checkpoint.read(folder / "best" / "linear_nonlinear")
+    assert best.provenance[METRIC] == max(row[METRIC] for row in result["trials"])
+    assert sorted(name.partition("-")[0] for name in result["top"]) == ["1", "2"]
+    assert storage.names(folder / "top") == result["top"]
+    assert sweep(store, ["linear_nonlinear"], out, settings, resume=True) == result
+    with pytest.raises(ConfigError, match="holds a finished sweep; name another output"):
+        sweep(store, ["linear_nonlinear"], out, settings)
+    bundle = export(f"{out}/top/{result['top'][0]}", tmp_path / "bundle")
+    assert bundle.provenance["store"] == store

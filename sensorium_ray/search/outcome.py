@@ -1,0 +1,91 @@
+"""What tune trials came to: read from their last reports, which carry the whole curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from ray import tune
+from ray.tune.experiment import Trial
+
+from .. import compute, errors
+from ..errors import SensoriumError
+from .settings import METRIC
+
+
+def curve(trial: Trial) -> list[list[float]]:
+    """Loss and score of every epoch that the tune trial's weights have seen."""
+    return list((trial.last_result or {}).get("curve", []))
+
+
+def best_checkpoint(trial: Trial) -> tune.Checkpoint | None:
+    """Checkpoint of the tune trial's best epoch; None: it has none."""
+    best = _best(trial)
+    return None if best is None else best.checkpoint
+
+
+def best_score(trial: Trial) -> float | None:
+    """Score of that checkpoint."""
+    best = _best(trial)
+    return None if best is None else float(best.metrics[METRIC])
+
+
+def _best(trial: Trial) -> Any:
+    return trial.run_metadata.checkpoint_manager.best_checkpoint_result
+
+
+def failure(trial: Trial) -> Exception | None:
+    """What stopped the training, if it was an error."""
+    told = (trial.last_result or {}).get("failure")
+    if told is not None:
+        kind = getattr(errors, told["kind"], None)
+        if isinstance(kind, type) and issubclass(kind, SensoriumError):
+            return kind(told["what"], told["where"], told["mend"])
+        return SensoriumError(f"{told['kind']}: {told['what']}")
+    if trial.status == Trial.ERROR:
+        return SensoriumError(f"its processes died ({_first_line(trial)})", trial.config["name"])
+    return None
+
+
+def ended(trial: Trial) -> bool:
+    """Whether it ended by itself, by its scheduler or by a failure, so that there is nothing to go on with."""
+    return trial.status == Trial.ERROR or bool((trial.last_result or {}).get("done"))
+
+
+def rows(trials: Sequence[Trial], epochs: int) -> list[dict[str, Any]]:
+    """One row a tune trial: what it was, how far it came, how it ended."""
+    return [_row(trial, epochs) for trial in trials]
+
+
+def _row(trial: Trial, epochs: int) -> dict[str, Any]:
+    seen, error = curve(trial), failure(trial)
+    row: dict[str, Any] = {
+        "architecture": trial.config["architecture"],
+        "trial": trial.config["name"],
+        "config": trial.config["point"],
+        "epochs": len(seen),
+        "seconds": (trial.last_result or {}).get("time_total_s", 0.0),
+    }
+    score = best_score(trial)
+    if score is not None:
+        row[METRIC] = score
+    if error is not None:
+        return {**row, "outcome": "failed", "error": str(error)}
+    finished = "finished" if len(seen) >= epochs else "stopped early"
+    return {**row, "outcome": finished if ended(trial) else "cut off"}
+
+
+def curves(trials: Sequence[Trial]) -> pd.DataFrame:
+    """Epoch, loss and score of all tune trials."""
+    table = [
+        (number, loss, score, trial.config["architecture"], trial.config["name"])
+        for trial in trials
+        for number, (loss, score) in enumerate(curve(trial), 1)
+    ]
+    return pd.DataFrame(table, columns=["epoch", "loss", METRIC, "architecture", "trial"])
+
+
+def _first_line(trial: Trial) -> str:
+    error = trial.get_error()
+    return str(compute.original(error) if error is not None else "").strip().partition("\n")[0]
