@@ -21,7 +21,16 @@ PUBLISHED = {
         "expansion": 7,
         "cortex_features": (1024, 2048, 4096),
     },
-    "training": {"learning_rate": 2.4e-3, "weight_decay": 0.05, "batch": 32, "average": 0.999, "warmup": 3.0},
+    "training": {
+        "learning_rate": 2.4e-3,
+        "weight_decay": 0.05,
+        "batch": 32,
+        "mice": 10,
+        "average": 0.999,
+        "warmup": 3.0,
+        "clip_norm": 0.0,
+        "cutmix": 0.5,
+    },
 }
 DEMO = {
     "model": {

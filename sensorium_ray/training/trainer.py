@@ -116,7 +116,7 @@ class Trainer:
 
         Raises
         ------
-        DataError : the loss or its gradient is not finite; the weights are those before.
+        DataError : the loss, its gradient or the score is not finite.
         ConfigError : memory ran out although the micro-batch had been halved.
         """
         settings, number = self._settings, len(self.epochs)
@@ -130,6 +130,7 @@ class Trainer:
                 losses.append(self.step(step, batch))
                 on_step(losses[-1])
         epoch = Epoch(number + 1, float(np.mean(losses)), *self._scores())
+        self._require_finite("the score", epoch.score)
         self.epochs.append(epoch)
         if epoch is self.best:
             self._best = _on_cpu(self._average)
@@ -149,10 +150,9 @@ class Trainer:
         """
         settings, parameters = self._settings, list(self._encoder.parameters())
         loss = self._gradient(step, batch)
+        self._require_finite("the loss", loss)
         norm = nn.utils.clip_grad_norm_(parameters, settings.clip_norm or math.inf)
-        if not (math.isfinite(loss) and torch.isfinite(norm)):
-            what = "training diverged: the loss or its gradient is not finite"
-            raise DataError(what, self._architecture, "lower learning_rate")
+        self._require_finite("the gradient", float(norm))
         for group in self._optimizer.param_groups:
             group["lr"] = schedule.learning_rate(settings, step)
         self._optimizer.step()
@@ -189,6 +189,10 @@ class Trainer:
         torch.cuda.empty_cache()
         said = f"{self._architecture}: out of memory with {now} windows at once, going on with {self._micro_batch}"
         print(said, file=sys.stderr, flush=True)
+
+    def _require_finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise DataError(f"training diverged: {name} is not finite", self._architecture, "lower learning_rate")
 
     def _windows(self, step: int) -> dict[str, int]:
         return windows_by_mouse(self._store.mice, step, self._settings.mice, self._settings.batch)

@@ -83,8 +83,16 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights(world: World, monkeypa
     monkeypatch.setattr(StepLoss, "add_gradient", spoilt)
     trainer = _trainer(world, clip_norm=0.0)
     before = {name: value.clone() for name, value in trainer.checkpoint().resume["encoder"].items()}
-    with pytest.raises(DataError, match="diverged"):
+    with pytest.raises(DataError, match="training diverged: the gradient is not finite"):
         trainer.run_epoch()
     parameters = [name for name, _ in trainer.checkpoint().encoder().named_parameters()]
     for name in parameters:
         torch.testing.assert_close(trainer.checkpoint().resume["encoder"][name], before[name])
+
+
+def test_a_score_that_is_not_finite_is_no_epoch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = _trainer(world)
+    monkeypatch.setattr(trainer, "_scores", lambda: [float("nan")])
+    with pytest.raises(DataError, match="training diverged: the score is not finite"):
+        trainer.run_epoch()
+    assert trainer.epochs == []
