@@ -14,7 +14,15 @@ SPACE = {
 PUBLISHED = {
     "model": {"channels": (64, 64), "spatial_kernels": (9, 7), "temporal_kernels": (9, 9)},
     # Windows of 60 frames, of which the first 16 are the receptive field's.
-    "training": {"learning_rate": 5e-3, "weight_decay": 0.01, "batch": 16, "frames": 44},
+    "training": {
+        "learning_rate": 5e-3,
+        "weight_decay": 0.01,
+        "batch": 16,
+        "frames": 44,
+        "warmup": 0.0,
+        "clip_norm": 0.0,
+        "average": 0.0,
+    },
 }
 DEMO = {
     "model": {

@@ -18,7 +18,15 @@ SPACE = {
 PUBLISHED = {
     "model": {"channels": (64, 64, 64, 64), "spatial_kernels": (9, 7, 7, 7)},
     # Single frames: in 2022 there are no others. Adam, which is AdamW without weight decay.
-    "training": {"learning_rate": 9e-3, "weight_decay": 0.0, "batch": 128, "frames": 1},
+    "training": {
+        "learning_rate": 9e-3,
+        "weight_decay": 0.0,
+        "batch": 128,
+        "frames": 1,
+        "warmup": 0.0,
+        "clip_norm": 0.0,
+        "average": 0.0,
+    },
 }
 DEMO = {
     "model": {
