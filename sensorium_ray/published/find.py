@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import BundleError, ConfigError
@@ -16,6 +17,13 @@ from ..models.find import suggestion
 from .foreign import Foreign
 
 _PARTS = frozenset({"find", "foreign", "gaussian", "vivit"})
+
+_NUMPY_NUMBERS = [
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("bool", "int32", "int64", "float32", "float64")),
+    *((np._core.multiarray.scalar, f"numpy.{core}.multiarray.scalar") for core in ("_core", "core")),
+]
+"""What a number of numpy's is made of, under the names of numpy 2 and 1; to make one runs no code of the file's."""
 
 
 def names() -> list[str]:
@@ -29,7 +37,8 @@ def read(format_name: str, file: Path, trusted: bool = False) -> Foreign:
 
     Parameters
     ----------
-    trusted : unpickle whatever the file holds, which can run any code; without it tensors and plain values only.
+    trusted : unpickle whatever the file holds, which can run any code; without it tensors, numbers and plain values
+        only.
 
     Raises
     ------
@@ -53,7 +62,8 @@ def load(file: Path, trusted: bool = False) -> Any:
     if not file.is_file():
         raise BundleError("file is missing", str(file), "name the file that was published")
     try:
-        return torch.load(file, map_location="cpu", weights_only=not trusted)
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+            return torch.load(file, map_location="cpu", weights_only=not trusted)
     except Exception as error:  # unpickling raises whatever it likes
         if re.search("unsupported (global|class)|instantiate", str(error), re.IGNORECASE):
             what = "holds more than tensors and plain values, and to load that can run any code"
