@@ -41,7 +41,7 @@ class Budget(tune.Callback):
     def on_step_begin(self, iteration: int, trials: Sequence[Trial], **_: Any) -> None:
         """Add up; Ray Tune calls this several times a second."""
         if self._settings.price is not None:
-            seconds = sum((trial.last_result or {}).get("time_total_s", 0.0) for trial in trials)
+            seconds = sum(trial.last_result.get("time_total_s", 0.0) for trial in trials)
             self.cost = seconds / 3600 * self._settings.price
 
     def get_state(self) -> dict[str, float]:

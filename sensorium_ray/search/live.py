@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ..progress import clock
 from .budget import Budget
-from .outcome import best_score, curve, failure
+from .outcome import best_score, curve, failed
 from .settings import SweepSettings
 
 _SECONDS_BETWEEN_TABLES, _SECONDS_BETWEEN_LINES = 1.0, 5.0
@@ -106,11 +106,11 @@ def summary(trials: Sequence[Trial]) -> list[tuple[str, ...]]:
         by_architecture.setdefault(trial.config["architecture"], []).append(trial)
     rows = []
     for architecture, own in by_architecture.items():
-        failed = sum(failure(trial) is not None for trial in own)
-        finished = sum(trial.is_finished() for trial in own) - failed
+        broken = sum(map(failed, own))
+        finished = sum(trial.is_finished() for trial in own) - broken
         running = sum(trial.status == Trial.RUNNING for trial in own)
         scores = [score for score in map(best_score, own) if score is not None]
         best = f"{max(scores):.4f}" if scores else "-"
-        counts = (running, len(own) - running - finished - failed, finished, failed)
+        counts = (running, len(own) - running - finished - broken, finished, broken)
         rows.append((architecture, *map(str, counts), best))
     return rows

@@ -16,7 +16,7 @@ from .settings import METRIC
 
 def curve(trial: Trial) -> list[list[float]]:
     """Loss and score of every epoch that the tune trial's weights have seen."""
-    return list((trial.last_result or {}).get("curve", []))
+    return list(trial.last_result.get("curve", []))
 
 
 def best_checkpoint(trial: Trial) -> tune.Checkpoint | None:
@@ -35,22 +35,27 @@ def _best(trial: Trial) -> Any:
     return trial.run_metadata.checkpoint_manager.best_checkpoint_result
 
 
+def failed(trial: Trial) -> bool:
+    """Whether an error ended it."""
+    return trial.status == Trial.ERROR or "failure" in trial.last_result
+
+
 def failure(trial: Trial) -> Exception | None:
-    """What stopped the training, if it was an error."""
-    told = (trial.last_result or {}).get("failure")
+    """The error that ended it, if one did."""
+    told = trial.last_result.get("failure")
     if told is not None:
         kind = getattr(errors, told["kind"], None)
         if isinstance(kind, type) and issubclass(kind, SensoriumError):
             return kind(told["what"], told["where"], told["mend"])
         return SensoriumError(f"{told['kind']}: {told['what']}")
     if trial.status == Trial.ERROR:
-        return SensoriumError(f"its processes died ({_first_line(trial)})", trial.config["name"])
+        return SensoriumError(f"its processes died again and again ({_last_words(trial)})", trial.config["name"])
     return None
 
 
 def ended(trial: Trial) -> bool:
     """Whether it ended by itself, by its scheduler or by a failure, so that there is nothing to go on with."""
-    return trial.status == Trial.ERROR or bool((trial.last_result or {}).get("done"))
+    return trial.status == Trial.ERROR or bool(trial.last_result.get("done"))
 
 
 def rows(trials: Sequence[Trial], epochs: int) -> list[dict[str, Any]]:
@@ -65,7 +70,7 @@ def _row(trial: Trial, epochs: int) -> dict[str, Any]:
         "trial": trial.config["name"],
         "config": trial.config["point"],
         "epochs": len(seen),
-        "seconds": (trial.last_result or {}).get("time_total_s", 0.0),
+        "seconds": trial.last_result.get("time_total_s", 0.0),
     }
     score = best_score(trial)
     if score is not None:
@@ -86,6 +91,6 @@ def curves(trials: Sequence[Trial]) -> pd.DataFrame:
     return pd.DataFrame(table, columns=["epoch", "loss", METRIC, "architecture", "trial"])
 
 
-def _first_line(trial: Trial) -> str:
-    error = trial.get_error()
-    return str(compute.original(error) if error is not None else "").strip().partition("\n")[0]
+def _last_words(trial: Trial) -> str:
+    error = trial.get_pickled_error()
+    return "" if error is None else str(compute.original(error)).strip().partition("\n")[0]

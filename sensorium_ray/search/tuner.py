@@ -18,6 +18,7 @@ from .. import storage
 from .budget import Budget
 from .files import file_system
 from .live import Live
+from .outcome import ended
 from .points import Points
 from .scheduler import ByArchitecture, perturbation_interval
 from .settings import METRIC, SweepSettings
@@ -73,15 +74,10 @@ def run(
             resume_config=_RESUME if begun else None,
             verbose=0,
         ).trials
-    if budget.spent() is None and (len(trials) < points.total or any(not trial.is_finished() for trial in trials)):
+    if budget.spent() is None and (len(trials) < points.total or not all(map(ended, trials))):
         raise KeyboardInterrupt
-    return sorted(
-        trials,
-        key=lambda trial: (
-            trial.config["number"],
-            [s.architecture for s in spaces].index(trial.config["architecture"]),
-        ),
-    )
+    order = [space.architecture for space in spaces]
+    return sorted(trials, key=lambda trial: (trial.config["number"], order.index(trial.config["architecture"])))
 
 
 _RESUME = ResumeConfig(

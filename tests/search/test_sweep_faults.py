@@ -27,21 +27,21 @@ from ray.cluster_utils import Cluster
 from stub import space, sweep
 from sensorium_ray import compute
 from sensorium_ray.search.settings import SweepSettings
-folder, nodes = Path(sys.argv[1]), int(sys.argv[2])
+folder, nodes, doomed = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 if nodes == 1:
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
 else:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    doomed = cluster.add_node(num_cpus=1, object_store_memory=100 * 1024**2)
+    second = cluster.add_node(num_cpus=1, object_store_memory=100 * 1024**2)
     compute.connect(cluster.address)
     def kill():
         while not (folder / "kill").exists():
             time.sleep(0.05)
-        cluster.remove_node(doomed, allow_graceful=False)
+        cluster.remove_node(second, allow_graceful=False)
         (folder / "killed").touch()
     threading.Thread(target=kill, daemon=True).start()
 settings = SweepSettings(samples=4, epochs=6, scheduler="none")
-rows = sweep(folder / "out", [space(published=0.5)], settings, log=str(folder), pause=0.5)
+rows = sweep(folder / "out", [space(published=0.5)], settings, log=str(folder), pause=0.5, die=doomed)
 (folder / "rows.json").write_text(json.dumps(rows))
 ray.shutdown()
 """
@@ -50,9 +50,9 @@ ray.shutdown()
 class Sweep:
     """A sweep in processes of its own."""
 
-    def __init__(self, folder: Path, nodes: int = 1) -> None:
+    def __init__(self, folder: Path, nodes: int, doomed: str) -> None:
         self.folder = folder
-        command = [sys.executable, "-c", SCRIPT, str(folder), str(nodes)]
+        command = [sys.executable, "-c", SCRIPT, str(folder), str(nodes), doomed]
         path = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         self.process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
 
@@ -93,8 +93,8 @@ class Sweep:
 def begin(tmp_path: Path) -> Iterator[Any]:
     started: list[Sweep] = []
 
-    def start(nodes: int = 1) -> Sweep:
-        started.append(Sweep(tmp_path, nodes))
+    def start(nodes: int = 1, doomed: str = "") -> Sweep:
+        started.append(Sweep(tmp_path, nodes, doomed))
         return started[-1]
 
     yield start
@@ -139,3 +139,10 @@ def test_tune_trials_of_a_node_that_was_killed_go_on_elsewhere(begin: Any) -> No
     (sweep.folder / "kill").touch()
     _check(sweep.rows())
     assert (sweep.folder / "killed").exists()
+
+
+def test_what_dies_again_and_again_is_given_up(begin: Any) -> None:
+    rows = begin(doomed="linear_nonlinear-001").rows()
+    assert [row["outcome"] for row in rows] == ["finished", "failed", "finished", "finished"]
+    assert "its processes died again and again" in rows[1]["error"]
+    assert METRIC not in rows[1]
