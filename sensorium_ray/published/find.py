@@ -18,10 +18,10 @@ from .foreign import Foreign
 
 _PARTS = frozenset({"find", "foreign", "gaussian", "vivit"})
 
-_NUMPY_NUMBERS = [
+_NUMPY_NUMBERS: list[Any] = [
     np.dtype,
     *(type(np.dtype(name)) for name in ("bool", "int32", "int64", "float32", "float64")),
-    *((np._core.multiarray.scalar, f"numpy.{core}.multiarray.scalar") for core in ("_core", "core")),
+    *((np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("_core", "core")),
 ]
 """What a number of numpy's is made of, under the names of numpy 2 and 1; to make one runs no code of the file's."""
 
