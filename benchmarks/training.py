@@ -288,10 +288,10 @@ def _contestant(name: str, store: FrameStore, batch: int) -> Plain | Ours:
     rng = np.random.default_rng(0)
     mice = [store[name] for name in store.mice]
     batches = [sample_windows(mouse, mouse.select("train"), batch, FRAMES, STRIDE, rng) for mouse in mice]
+    if name in ("ours", "kept"):
+        keep_freed_memory()
     if name == "ours":
         return Ours(store, settings, batches)
-    if name == "kept":
-        keep_freed_memory()
     torch.manual_seed(settings.seed)
     return Plain(find.build("dwiseneuro", {}, Population.from_store(store)).state_dict(), batches)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+
+# One thread a process: the simulator's own threads, and Ray's processes, share two cores. It is read when numpy is
+# loaded, so it comes before all that loads it: else this process and its children would add up in different orders.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import contextlib
 import socket
 import subprocess
 import sys
@@ -18,9 +23,6 @@ from world import World
 # The same examples in every run, however slow the machine.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
-
-# One thread a process: the simulator's own threads, and Ray's processes, share two cores.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

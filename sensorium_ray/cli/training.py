@@ -43,10 +43,12 @@ def train(
     Settings that are not given are the published ones of tune_spaces/, with --start those of the model it names.
     """
     from ..training.job import train as run
+    from ..training.memory import keep_freed_memory
     from ..training.settings import TrainSettings
 
     point = _point(arch, start, config, settings or [], fold)
     chosen = TrainSettings.of(point["training"])
+    keep_freed_memory()
     result = run(
         store,
         arch,

@@ -13,6 +13,7 @@ from ray import tune
 from ..data.store import FrameStore
 from ..errors import SensoriumError
 from ..training.checkpoint import Checkpoint
+from ..training.memory import keep_freed_memory
 from ..training.settings import TrainSettings
 from ..training.trainer import Trainer
 from .scheduler import MUTATED
@@ -25,6 +26,7 @@ def train(config: dict[str, Any], store: str, settings: SweepSettings) -> None:
     An error is reported as a result: then the tune trial ends at once, its last good checkpoint is kept, and it is
     not tried again, which Ray Tune does for machines that died.
     """
+    keep_freed_memory()
     torch.set_num_threads(max(1, int(settings.cpus)))
     curve: list[list[float]] = []
     try:

@@ -20,6 +20,7 @@ from .. import compute
 from ..errors import SensoriumError
 from .epochs import Epoch
 from .job import Task
+from .memory import keep_freed_memory
 
 
 def train_on_workers(
@@ -86,6 +87,7 @@ def _listen(told: Queue, fitting: Thread, on_epoch: Callable[[Epoch], None]) -> 
 def _work(config: dict[str, Any]) -> None:
     """What every worker does."""
     task, told = config["task"], config["told"]
+    keep_freed_memory()
     torch.set_num_threads(config["threads"])
     try:
         task.run(task.trainer(get_device()), on_epoch=told.put)

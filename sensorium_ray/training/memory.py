@@ -13,7 +13,7 @@ def keep_freed_memory() -> None:
 
     A step on a CPU frees and asks for gigabytes of activations. The GNU C library maps and unmaps each large one, and
     the kernel clears every page of it anew: measured, half of a step's CPU time. Other C libraries are left as they
-    are. The process stays as large as it has once been.
+    are. The process stays as large as it has once been, so this is for processes that do nothing but train.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

@@ -30,7 +30,6 @@ from .draws import MixedBatch, MouseDraw, StepDraw, windows_by_mouse
 from .epochs import Epoch, are_enough, best_of
 from .evaluation import correlation
 from .failures import is_of_compiler, is_out_of_memory
-from .memory import keep_freed_memory
 from .settings import TrainSettings
 from .split import Split
 from .step import StepLoss
@@ -67,7 +66,6 @@ class Trainer:
         teachers: Sequence[Trained] = (),
         device: torch.device | None = None,
     ) -> None:
-        keep_freed_memory()
         torch.manual_seed(settings.seed)
         self._store = store
         self._architecture, self._config, self._settings = architecture, config, settings

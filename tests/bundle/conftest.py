@@ -25,8 +25,13 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory, world: World) -> dict[
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory, checkpoints: dict[str, Path]) -> dict[str, Path]:
-    """Their bundles."""
+    """Their bundles, each made when it is first asked for, since an export takes a quarter of a minute."""
     folder = tmp_path_factory.mktemp("bundles")
-    for name, checkpoint in checkpoints.items():
-        export(checkpoint, folder / name)
-    return {name: folder / name for name in checkpoints}
+
+    class Bundles(dict[str, Path]):
+        def __missing__(self, name: str) -> Path:
+            export(checkpoints[name], folder / name)
+            self[name] = folder / name
+            return self[name]
+
+    return Bundles()

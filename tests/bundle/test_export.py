@@ -19,7 +19,11 @@ from sensorium_ray.training.checkpoint import Checkpoint
 from sensorium_ray.training.inference import torch_run
 
 
-@pytest.mark.parametrize("name", find.names())
+# Their exports take longest, and what they are made of is in others too.
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in ("convolution3d", "viv1t2023"))) for name in find.names()],
+)
 def test_the_bundle_answers_as_torch_on_real_clips(
     name: str, bundles: dict[str, Path], checkpoints: dict[str, Path], world: World
 ) -> None:
@@ -40,7 +44,8 @@ def test_the_bundle_answers_as_torch_on_real_clips(
 def test_the_graph_leaves_batch_and_neurons_open_and_frames_unless_windows_have_one_length(
     bundles: dict[str, Path],
 ) -> None:
-    for bundle in bundles.values():
+    made = [bundles[name] for name in ("factorised3d", "dwiseneuro", "dynamic_v1fm", "gru", "viv1t")]
+    for bundle in made:
         cut = Manifest.read(bundle).cut.cut()
         frames = int if isinstance(cut, Blocks) else str
         graph = onnx.load(bundle / "model.onnx").graph

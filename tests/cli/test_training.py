@@ -19,6 +19,12 @@ SMALL = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _leave_the_memory_of_the_tests_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command has a process to itself; these tests share theirs with all others."""
+    monkeypatch.setattr("sensorium_ray.training.memory.keep_freed_memory", lambda: None)
+
+
 def _train(*arguments: object) -> str:
     result = CliRunner().invoke(cli.app, ["train", *map(str, arguments)], catch_exceptions=False)
     assert result.exit_code == 0

@@ -78,6 +78,7 @@ def test_a_failure_of_every_tune_trial_is_its_error_and_no_score(world: World, t
     assert not (tmp_path / "sweep" / "sweep.json").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_on_s3_keeps_what_is_good_together(world: World, s3_server: str, tmp_path: Path) -> None:
     bucket = f"bucket-{uuid.uuid4().hex}"
     store, out = f"s3://{bucket}/store", f"s3://{bucket}/lab/sweep"

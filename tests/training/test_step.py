@@ -68,10 +68,11 @@ def test_the_gradients_of_the_workers_shares_add_up_to_that_of_the_step(
 def test_half_precision_is_close(store: FrameStore, loss: StepLoss, name: str) -> None:
     encoder, batch, windows = still_network(loss.population, name), step_of(store).read(), windows_of(store)
     half = StepLoss(loss.population, "bfloat16", None, 0.0)
-    exact, _ = gradient(loss, encoder, batch, windows)
+    exact, expected = gradient(loss, encoder, batch, windows)
     close, gradients = gradient(half, encoder, batch, windows)
     assert close == pytest.approx(exact, rel=0.02)
-    assert close != exact
+    # The loss alone may not show it, where a network's answers begin at their bias.
+    assert any(not torch.equal(gradients[key], value) for key, value in expected.items())
     assert {value.dtype for value in gradients.values()} == {torch.float32}
 
 
