@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-_COPYING = Lock()
-"""Threads take turns at copying what is in memory: side by side they wait for each other at every row, for the
-interpreter, and that takes longer than copying it. They wait side by side for disks and networks."""
+_ROW_BY_ROW = Lock()
+"""Held by the one thread that copies row by row. Side by side threads would wait for each other at every row, for the
+interpreter, so the others copy a window in one call, with the rows between."""
+_BUFFERS = os.sysconf("SC_IOV_MAX")
+"""So many a call can fill."""
 
 
 class Window(NamedTuple):
@@ -75,18 +77,23 @@ def read_rows(memory: memoryview, windows: Sequence[Window]) -> None:
     ------
     OSError : a file is missing or unreadable, or ends early; `filename` says which.
     """
-    with _COPYING:
-        missing = [window for window in windows if not _copy(memory, window)]
+    alone = _ROW_BY_ROW.acquire(blocking=False)
+    try:
+        missing = [window for window in windows if not _copy(memory, window, alone)]
+    finally:
+        if alone:
+            _ROW_BY_ROW.release()
     for window in missing:
         _wait(memory, window)
 
 
-def _copy(memory: memoryview, window: Window) -> bool:
+def _copy(memory: memoryview, window: Window, alone: bool) -> bool:
     """Whether the page cache holds all; if not, the disk was asked for it."""
     file = os.open(window.path, os.O_RDONLY)
+    read = _read if alone and window.step > window.size else _read_through
     try:
         try:
-            if _read(memory, window, file, os.RWF_NOWAIT):
+            if read(memory, window, file, os.RWF_NOWAIT):
                 return True
         except OSError:  # none of a row, or a file system that cannot tell
             pass
@@ -117,3 +124,16 @@ def _read(memory: memoryview, window: Window, file: int, flags: int) -> bool:
         os.preadv(file, (memory[offset : offset + size],), place, flags) == size
         for offset, place in zip(count(window.offset, size), window.places, strict=False)
     )
+
+
+def _read_through(memory: memoryview, window: Window, file: int, flags: int) -> bool:
+    """`_read` in one call, which reads the gaps too, unless they are longer than the rows."""
+    size, gap = window.size, window.step - window.size
+    if gap > size or 2 * window.rows > _BUFFERS:
+        return _read(memory, window, file, flags)
+    rows = memory[window.offset : window.offset + window.rows * size]
+    if gap == 0:
+        return os.preadv(file, (rows,), window.start, flags) == len(rows)
+    between = bytearray(gap)
+    parts = [part for at in range(0, len(rows), size) for part in (rows[at : at + size], between)]
+    return os.preadv(file, parts[:-1], window.start, flags) == len(rows) + (window.rows - 1) * gap

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -12,14 +12,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from ..data.store import Statistics
 from ..errors import BundleError, ConfigError
 from ..models import find
 from ..models.encoder import Encoder
-from ..models.population import Population
+from ..models.population import MouseSpec, Population
 from ..storage import StrPath, is_file, locate, read_bytes, read_json, sha256_of
 from .checkpoint import Checkpoint
 
-Axis = Literal["mouse", "neuron"]
+Axis = Literal["mouse", "neuron", "group"]
+Rows = tuple[Tensor, Tensor]
+_TOLD_APART = 97  # neurons of which no usual number of neighbours makes one group, or as many groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +75,15 @@ class Trained:
     def transfer(self, encoder: Encoder, population: Population) -> None:
         """Give a network of the same architecture what all mice share, and what belongs to mice that it has too.
 
-        Neurons are known by mouse and unit id. What a normalisation knows of a mouse is left as it is.
+        Neurons are known by mouse and unit id. Groups of neighbours by number are the same where a mouse's neurons are
+        the same, in the same order. What a normalisation knows of a mouse is left as it is.
 
         Raises
         ------
         BundleError : the network's sizes are others.
         """
         axes, rows = stacked(self.architecture, self.config, population), self._rows(population)
+        grouped = self._group_rows([name for name, axis in axes.items() if axis == "group"], population)
         state = encoder.state_dict()
         learned = [name for name, _ in encoder.named_parameters()]
         for name in (*learned, *(name for name in state if ".running_" in name or name.endswith("_tracked"))):
@@ -92,10 +97,10 @@ class Trained:
             if axis is None:
                 ours.copy_(theirs)
             else:
-                from_rows, to_rows = rows[axis]
+                from_rows, to_rows = grouped[name] if axis == "group" else rows[axis]
                 ours[to_rows.to(ours.device)] = theirs[from_rows].to(ours.device)
 
-    def _rows(self, population: Population) -> dict[Axis, tuple[Tensor, Tensor]]:
+    def _rows(self, population: Population) -> dict[Axis, Rows]:
         """Of what is stacked over mice or neurons: entries of these weights, and of the population's, that are same."""
         mice: list[tuple[int, int]] = []
         neurons: list[np.ndarray] = [np.empty((2, 0), np.int64)]
@@ -112,19 +117,45 @@ class Trained:
         both = torch.from_numpy(np.concatenate(neurons, axis=1))
         return {"mouse": (pairs[0], pairs[1]), "neuron": (both[0], both[1])}
 
+    def _group_rows(self, names: Sequence[str], population: Population) -> dict[str, Rows]:
+        """The same of each part that is stacked over groups, which mice have by their number of neurons."""
+        if not names:
+            return {}
+        theirs, ours = list(self.mice.values()), [mouse.unit_ids for mouse in population.mice]
+        sizes = {
+            neurons: _state(self.architecture, self.config, [_resized(population.mice[0], neurons)])
+            for neurons in sorted({len(ids) for ids in (*theirs, *ours)})
+        }
+        pairs = [
+            (list(self.mice).index(mouse.name), place)
+            for place, mouse in enumerate(population.mice)
+            if mouse.name in self.mice
+        ]
+        same = [(a, b) for a, b in pairs if np.array_equal(theirs[a], ours[b])]
+        rows: dict[str, Rows] = {}
+        for name in names:
+            from_all, to_all = ([len(sizes[len(ids)][name]) for ids in mice] for mice in (theirs, ours))
+            from_rows, to_rows = (torch.arange(sum(counts)).split(counts) for counts in (from_all, to_all))
+            none = torch.empty(0, dtype=torch.int64)
+            rows[name] = (
+                torch.cat([none, *(from_rows[a] for a, _ in same)]),
+                torch.cat([none, *(to_rows[b] for _, b in same)]),
+            )
+        return rows
+
 
 def stacked(architecture: str, config: dict[str, Any], population: Population) -> dict[str, Axis]:
-    """Which parts of a network's state have an entry a mouse or a neuron, by name; all others are shared.
+    """Which parts of a network's state have an entry a mouse, a neuron or a group, by name; all others are shared.
 
     They are those that get longer when the same mouse comes twice.
     """
-    mouse = max(population.mice, key=lambda spec: spec.neurons)
-    with torch.random.fork_rng(devices=[]):
-        once, twice = (find.build(architecture, config, Population([mouse] * n)).state_dict() for n in (1, 2))
+    mouse = _resized(population.mice[0], _TOLD_APART)
+    once, twice = (_state(architecture, config, [mouse] * n) for n in (1, 2))
     axes: dict[str, Axis] = {}
+    kinds: dict[int, Axis] = {1: "mouse", mouse.neurons: "neuron"}
     for name, value in once.items():
         if value.shape != twice[name].shape:
-            axes[name] = "mouse" if len(value) == 1 else "neuron"
+            axes[name] = kinds.get(len(value), "group")
     return axes
 
 
@@ -141,3 +172,20 @@ def read_start(path: StrPath, architecture: str) -> Trained:
         what = f"holds a {found.architecture}, to be trained is a {architecture}"
         raise ConfigError(what, str(path), f"choose --arch {found.architecture}, or another start")
     return found
+
+
+def _state(architecture: str, config: dict[str, Any], mice: Sequence[MouseSpec]) -> dict[str, Tensor]:
+    """State of a new network, which costs the process none of its random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        return find.build(architecture, config, Population(mice)).state_dict()
+
+
+def _resized(mouse: MouseSpec, neurons: int) -> MouseSpec:
+    """A mouse with another number of neurons, the same ones over and over."""
+    taken = np.resize(np.arange(mouse.neurons), neurons)
+    known = {part.name: getattr(mouse.statistics, part.name) for part in fields(Statistics)}
+    known |= {name: value[taken] for name, value in known.items() if name.startswith("response")}
+    published = {
+        name: value[taken] if name.startswith("response") else value for name, value in mouse.published.items()
+    }
+    return MouseSpec(mouse.name, taken, mouse.coordinates[taken], Statistics(**known), published)

@@ -16,6 +16,7 @@ from world import World
 from sensorium_ray.bundle.manifest import Manifest, MouseEntry
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import BundleError, ConfigError
+from sensorium_ray.models.hierarchical import LEVELS
 from sensorium_ray.models.population import Population
 from sensorium_ray.training.checkpoint import Checkpoint
 from sensorium_ray.training.settings import TrainSettings
@@ -28,18 +29,19 @@ def population(world: World) -> Population:
     return Population.from_store(FrameStore.open(world.store))
 
 
-@pytest.mark.parametrize("name", sorted(set(SMALL) - {"dynamic_v1fm"}))
+@pytest.mark.parametrize("name", sorted(SMALL))
 def test_what_belongs_to_mice_and_neurons_is_told_from_what_is_shared(name: str, population: Population) -> None:
     axes = stacked(name, SMALL[name], population)
     state = still_network(population, name).state_dict()
     sizes = {"mouse": len(population.mice), "neuron": population.neurons}
-    assert all(len(state[key]) == sizes[axis] for key, axis in axes.items())
+    assert all(len(state[key]) == sizes[axis] for key, axis in axes.items() if axis != "group")
+    assert {key.split(".")[1] for key, axis in axes.items() if axis == "group"} <= {"levels"}
     assert not any(key.startswith("core.") for key in axes)
     assert axes["normaliser.response_scale"] == "neuron"
     assert axes["normaliser.video_mean"] == "mouse"
 
 
-@pytest.mark.parametrize("name", sorted(set(SMALL) - {"dynamic_v1fm"}))
+@pytest.mark.parametrize("name", sorted(SMALL))
 def test_mice_and_neurons_are_known_by_name_and_unit_id(name: str, population: Population) -> None:
     """The new population has the second mouse with its neurons the other way round, and a mouse of its own."""
     first, second = population.mice
@@ -61,10 +63,25 @@ def test_mice_and_neurons_are_known_by_name_and_unit_id(name: str, population: P
         elif axes[key] == "mouse":
             torch.testing.assert_close(found[key][1], expected[key][1])
             torch.testing.assert_close(found[key][0], before[key][0])
+        elif axes[key] == "group":
+            torch.testing.assert_close(found[key], before[key])
         else:
             torch.testing.assert_close(found[key][list(ours.neuron_range(second.name))[::-1]], expected[key][neurons])
             strange = list(ours.neuron_range("stranger"))
             torch.testing.assert_close(found[key][strange], before[key][strange])
+
+
+def test_groups_are_the_same_where_a_mouse_has_the_same_neurons_in_the_same_order(population: Population) -> None:
+    first, second = population.mice
+    theirs, ours = still_network(population, "dynamic_v1fm", seed=1), Population([replace(first, name="new"), second])
+    network = still_network(ours, "dynamic_v1fm", seed=2)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    trained(theirs, population, "dynamic_v1fm").transfer(network, ours)
+    found, expected = network.state_dict(), theirs.state_dict()
+    for level, size in enumerate(LEVELS):
+        key, groups = f"readout.levels.{level}.features", first.neurons // size
+        torch.testing.assert_close(found[key][:groups], before[key][:groups])
+        torch.testing.assert_close(found[key][groups:], expected[key][groups:])
 
 
 def _bundle(saved: Checkpoint, folder: Path) -> None:
