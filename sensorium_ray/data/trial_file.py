@@ -127,13 +127,18 @@ def _read(memory: memoryview, window: Window, file: int, flags: int) -> bool:
 
 
 def _read_through(memory: memoryview, window: Window, file: int, flags: int) -> bool:
-    """`_read` in one call, which reads the gaps too, unless they are longer than the rows."""
+    """`_read` in as few calls as can be, which read the gaps too, unless they are longer than the rows."""
     size, gap = window.size, window.step - window.size
     if gap > size or 2 * window.rows > _BUFFERS:
         return _read(memory, window, file, flags)
-    rows = memory[window.offset : window.offset + window.rows * size]
-    if gap == 0:
-        return os.preadv(file, (rows,), window.start, flags) == len(rows)
-    between = bytearray(gap)
+    rows, between = memory[window.offset : window.offset + window.rows * size], bytearray(gap)
     parts = [part for at in range(0, len(rows), size) for part in (rows[at : at + size], between)]
-    return os.preadv(file, parts[:-1], window.start, flags) == len(rows) + (window.rows - 1) * gap
+    row = 0
+    while row < window.rows:
+        # Where it stops in a gap, for a page that nobody needs, the next call begins with the row behind.
+        got = os.preadv(file, parts[2 * row : -1], window.start + row * window.step, flags)
+        whole = (got + gap) // window.step
+        if whole == 0:
+            return False
+        row += whole
+    return True

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from fake_mouse import FRAMES, MOUSE, NEURONS, write_mouse
 from fake_mouse2022 import MOUSE_2022, write_mouse_2022
 
 from sensorium_ray import storage
+from sensorium_ray.data import trial_file as reading
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.loading import Batch, Draw, draw_windows, prefetch, sample_windows
 from sensorium_ray.data.store import FrameStore, MouseData, trial_file
@@ -64,6 +66,45 @@ def test_a_window_is_the_slice_of_the_trial(mouse: MouseData, frames: int, strid
     rows, reach = np.array(mouse.rows(0)), (frames - 1) * stride + 1
     for start in (0, 3, FRAMES - reach):
         np.testing.assert_array_equal(_window(mouse, 0, start, frames, stride), rows[start : start + reach : stride])
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_thread_beside_another_reads_the_same(mouse: MouseData, stride: int) -> None:
+    rows = np.array(mouse.rows(0))
+    with reading._ROW_BY_ROW:
+        for start in (0, 3, FRAMES - 4 * stride - 1):
+            found = _window(mouse, 0, start, 5, stride)
+            np.testing.assert_array_equal(found, rows[start : start + 4 * stride + 1 : stride])
+
+
+def test_a_thread_beside_another_copies_a_window_in_one_call(mouse: MouseData, monkeypatch: pytest.MonkeyPatch) -> None:
+    def preadv(*arguments: Any) -> int:
+        calls.append(arguments)
+        return whole(*arguments)
+
+    np.array(mouse.rows(0))  # in the page cache
+    calls: list[tuple[Any, ...]] = []
+    whole = os.preadv
+    monkeypatch.setattr(os, "preadv", preadv)
+    with reading._ROW_BY_ROW:
+        _window(mouse, 0, 1, 5, 2)
+    assert len(calls) == 1
+    _window(mouse, 0, 1, 5, 2)
+    assert len(calls) == 1 + 5
+
+
+@pytest.mark.parametrize("stops", [1, 40, 100])
+def test_a_call_that_stops_early_is_gone_on_with(mouse: MouseData, monkeypatch: pytest.MonkeyPatch, stops: int) -> None:
+    """The kernel may stop at any byte of a row, or of the gap behind it."""
+
+    def preadv(file: int, buffers: list[memoryview], place: int, flags: int) -> int:
+        return whole(file, [buffers[0], *(part[:stops] for part in buffers[1:2])], place, flags)
+
+    rows = np.array(mouse.rows(0))
+    whole = os.preadv
+    monkeypatch.setattr(os, "preadv", preadv)
+    with reading._ROW_BY_ROW:
+        np.testing.assert_array_equal(_window(mouse, 0, 1, 5, 2), rows[1:10:2])
 
 
 @pytest.mark.parametrize("warm", ["nothing", "a part", "all"])
