@@ -15,7 +15,8 @@ s3 : the same from a float32 store on s3:// (moto's server, a process of its own
     cache; what the first pass, which fills the cache, takes is told apart.
 
 x1 reads in the process's one thread, x2 and x4 with so many threads ahead (`prefetch`; for the winner's way a pool).
-Every contestant is a process of its own; they take turns, round by round. warm: all its files were read just before,
+Every contestant is a process of its own, which keeps the memory that it frees as `sensorium train` does; they take
+turns, round by round. warm: all its files were read just before,
 then windows are drawn at random for a few seconds. cold: all its files were dropped from the page cache just before
 (posix_fadvise, which is best effort: `disk MB` tells what did come from the disk, per window), then as many windows,
 each of another trial. Figures are medians over the rounds, least and most in brackets; memory is the process's
@@ -53,6 +54,7 @@ from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.loading import Draw, prefetch
 from sensorium_ray.data.simulate import SCALES, simulate
 from sensorium_ray.data.store import FrameStore, MouseData, TrialInfo
+from sensorium_ray.training.memory import keep_freed_memory
 
 FRAMES, STRIDE, BATCH = 16, 2, 8
 REACH = (FRAMES - 1) * STRIDE + 1
@@ -200,6 +202,7 @@ def _drop(files: Sequence[Path]) -> None:
 
 def _child(name: str, work: Work, seconds: float, pipe: Connection) -> None:
     os.environ["SENSORIUM_CACHE"] = str(work.caches / name)
+    keep_freed_memory()
     contestant = Contestant(name, work, seconds)
     for what, seed in iter(pipe.recv, None):
         pipe.send(getattr(contestant, what)(seed))
