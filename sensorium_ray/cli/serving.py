@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 
 def serve(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="DIR", help="A folder of bundles, or one bundle; none: small ones of simulated mice."),
-    ] = None,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of bundles, or one bundle.")],
     *,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
@@ -28,11 +25,10 @@ def serve(
 
     Example: sensorium serve bundles/ --port 8000
     """
-    from ..bundle.pretrained import PRETRAINED
     from ..serving import runner
 
     stopped = threading.Event()
-    endpoint = runner.start(folder or PRETRAINED, host, port, address)
+    endpoint = runner.start(folder, host, port, address)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
