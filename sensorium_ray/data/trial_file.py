@@ -90,7 +90,8 @@ def read_rows(memory: memoryview, windows: Sequence[Window]) -> None:
 def _copy(memory: memoryview, window: Window, alone: bool) -> bool:
     """Whether the page cache holds all; if not, the disk was asked for it."""
     file = os.open(window.path, os.O_RDONLY)
-    read = _read if alone and window.step > window.size else _read_through
+    longest_step = window.size * (1 if alone else 2)  # beside others the gaps are read too, if no longer than the rows
+    read = _read_through if window.step <= longest_step and 2 * window.rows <= _BUFFERS else _read
     try:
         try:
             if read(memory, window, file, os.RWF_NOWAIT):
@@ -127,10 +128,8 @@ def _read(memory: memoryview, window: Window, file: int, flags: int) -> bool:
 
 
 def _read_through(memory: memoryview, window: Window, file: int, flags: int) -> bool:
-    """`_read` in as few calls as can be, which read the gaps too, unless they are longer than the rows."""
+    """`_read` in as few calls as can be, which read the gaps too."""
     size, gap = window.size, window.step - window.size
-    if gap > size or 2 * window.rows > _BUFFERS:
-        return _read(memory, window, file, flags)
     rows, between = memory[window.offset : window.offset + window.rows * size], bytearray(gap)
     parts = [part for at in range(0, len(rows), size) for part in (rows[at : at + size], between)]
     row = 0

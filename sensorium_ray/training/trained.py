@@ -83,7 +83,8 @@ class Trained:
         BundleError : the network's sizes are others.
         """
         axes, rows = stacked(self.architecture, self.config, population), self._rows(population)
-        grouped = self._group_rows([name for name, axis in axes.items() if axis == "group"], population)
+        groups = [name for name, axis in axes.items() if axis == "group"]
+        grouped = self._group_rows(groups, population, rows["mouse"]) if groups else {}
         state = encoder.state_dict()
         learned = [name for name, _ in encoder.named_parameters()]
         for name in (*learned, *(name for name in state if ".running_" in name or name.endswith("_tracked"))):
@@ -117,24 +118,17 @@ class Trained:
         both = torch.from_numpy(np.concatenate(neurons, axis=1))
         return {"mouse": (pairs[0], pairs[1]), "neuron": (both[0], both[1])}
 
-    def _group_rows(self, names: Sequence[str], population: Population) -> dict[str, Rows]:
-        """The same of each part that is stacked over groups, which mice have by their number of neurons."""
-        if not names:
-            return {}
+    def _group_rows(self, names: Sequence[str], population: Population, mice: Rows) -> dict[str, Rows]:
+        """The same of each part that is stacked over groups, which `mice` have by their number of neurons."""
         theirs, ours = list(self.mice.values()), [mouse.unit_ids for mouse in population.mice]
         sizes = {
             neurons: _state(self.architecture, self.config, [_resized(population.mice[0], neurons)])
             for neurons in sorted({len(ids) for ids in (*theirs, *ours)})
         }
-        pairs = [
-            (list(self.mice).index(mouse.name), place)
-            for place, mouse in enumerate(population.mice)
-            if mouse.name in self.mice
-        ]
-        same = [(a, b) for a, b in pairs if np.array_equal(theirs[a], ours[b])]
+        same = [(a, b) for a, b in torch.stack(mice).T.tolist() if np.array_equal(theirs[a], ours[b])]
         rows: dict[str, Rows] = {}
         for name in names:
-            from_all, to_all = ([len(sizes[len(ids)][name]) for ids in mice] for mice in (theirs, ours))
+            from_all, to_all = ([len(sizes[len(ids)][name]) for ids in those] for those in (theirs, ours))
             from_rows, to_rows = (torch.arange(sum(counts)).split(counts) for counts in (from_all, to_all))
             none = torch.empty(0, dtype=torch.int64)
             rows[name] = (
