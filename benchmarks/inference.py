@@ -30,7 +30,7 @@ import numpy as np
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import Clip
 from sensorium_ray.data.store import FrameStore
-from sensorium_ray.data.windows import Overlapping
+from sensorium_ray.data.windows import Cut, Overlapping
 from sensorium_ray.metrics.statistics import CoMoments
 
 WINNER = "windows of 16, hop 1"
@@ -49,21 +49,23 @@ NEURONS = 7900
 FRAMES = 300
 
 
-def published_bundle(folder: Path) -> Path:
-    """The published network with random weights, exported once."""
+def published_bundle(folder: Path, architecture: str = "dwiseneuro") -> Path:
+    """A published network with random weights, exported once."""
     from sensorium_ray.bundle.export import write_bundle
     from sensorium_ray.models import find
     from sensorium_ray.models.population import MouseSpec, Population
+    from sensorium_ray.search.spaces import space
 
-    path = folder / "dwiseneuro-published"
+    path = folder / f"{architecture}-published"
     if not path.exists():
         import torch
 
         torch.manual_seed(0)
         population = Population([MouseSpec.unknown(name, NEURONS) for name in ("mouse0", "mouse1")])
         clips = {mouse.name: ("noise", noise(40)) for mouse in population.mice}
-        about = {"name": path.name, "architecture": "dwiseneuro", "config": {}, "provenance": {}}
-        write_bundle(path, find.build("dwiseneuro", {}, population), population, clips, **about)
+        config = {**space(architecture, "published").settings["model"], "normalisation": "pooled"}
+        about = {"name": path.name, "architecture": architecture, "config": config, "provenance": {}}
+        write_bundle(path, find.build(architecture, config, population), population, clips, **about)
     return path
 
 
@@ -73,15 +75,15 @@ def noise(frames: int) -> Clip:
     return Clip(rng.uniform(0, 255, (frames, 36, 64)), rng.normal(size=(2, frames)), rng.normal(size=(2, frames)))
 
 
-def speed(bundle: Path, way: str, threads: int, pipe: Connection) -> None:
+def speed(bundle: Path, cut: Cut | None, frames: int, threads: int, pipe: Connection) -> None:
     """Frames per second of one clip, and the peak of the resident set in MiB."""
-    predictor = load_predictor(bundle, threads, WAYS[way])
+    predictor = load_predictor(bundle, threads, cut)
     predictor.predict(noise(32), "mouse0")
-    clip, began = noise(FRAMES), perf_counter()
+    clip, began = noise(frames), perf_counter()
     predictor.predict(clip, "mouse0")
     seconds = perf_counter() - began
     peak = int(re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[0]) / 1024
-    pipe.send((FRAMES / seconds, peak))
+    pipe.send((frames / seconds, peak))
 
 
 def score(bundle: Path, store_path: str, way: str) -> float:
@@ -125,7 +127,7 @@ def main() -> None:
     results: dict[str, dict[str, Any]] = {way: {"frames_per_second": [], "peak_mib": []} for way in WAYS}
     for number in range(arguments.rounds):
         for way, found in results.items():
-            rate, peak = in_a_process(published, way, arguments.threads)
+            rate, peak = in_a_process(published, WAYS[way], FRAMES, arguments.threads)
             found["frames_per_second"].append(rate)
             found["peak_mib"].append(peak)
             print(f"round {number + 1}, {way}: {rate:.2f} frames/s, {peak:.0f} MiB", file=sys.stderr, flush=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
-# One thread a process: the simulator's own threads, and Ray's processes, share two cores. It is read when numpy is
-# loaded, so it comes before all that loads it: else this process and its children would add up in different orders.
+# One thread a process: the simulator's own threads, and Ray's processes, share two cores. These are read when numpy and
+# torch are loaded, so they come before all that loads them: else this process and its children would add up in
+# different orders.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import contextlib
 import socket

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..data.store import FrameStore
-from ..data.windows import Blocks, Overlapping
+from ..data.windows import Blocks, Overlapping, with_hop
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
@@ -37,7 +37,9 @@ _PARITY_LENGTHS = (40, 1, 131)
 """Lengths of the check's clips: less than a chunk, one frame, more than a chunk. All mice are asked with the first."""
 
 
-def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name: str | None = None) -> Manifest:
+def export(
+    checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name: str | None = None, hop: int | None = None
+) -> Manifest:
     """Write a bundle and compare it with the torch network.
 
     Parameters
@@ -46,9 +48,11 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
     out : the bundle to write; must not exist.
     store : frame store whose oracle clips the check runs on; None: the one that the model was trained on.
     name : the bundle's name; None: the folder's.
+    hop : frames of a window between overlapping windows (see `windows.with_hop`); None: as the network was configured.
 
     Raises
     ------
+    ConfigError : `hop` is out of range, or the network has no overlapping windows.
     ExportError : the exported graph does not answer as the network does; nothing is written.
     """
     out = Path(out)
@@ -56,7 +60,10 @@ def export(checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name
     saved = Checkpoint.read(locate(checkpoint))
     clips = oracle_clips(FrameStore.open(store or saved.provenance["store"]), saved.population)
     about = {"name": name or out.name, "architecture": saved.architecture, "config": saved.config}
-    return write_bundle(out, saved.encoder(), saved.population, clips, **about, provenance=saved.provenance)
+    encoder = saved.encoder()
+    if hop is not None:
+        encoder.cut = with_hop(encoder.cut, hop)
+    return write_bundle(out, encoder, saved.population, clips, **about, provenance=saved.provenance)
 
 
 def write_bundle(

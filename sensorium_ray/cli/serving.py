@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def serve(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of bundles, or one bundle.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR", help="A folder of bundles, or one bundle; those that come with this unless given."
+        ),
+    ] = None,
     *,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
@@ -25,10 +30,11 @@ def serve(
 
     Example: sensorium serve bundles/ --port 8000
     """
+    from ..bundle.pretrained import PRETRAINED
     from ..serving import runner
 
     stopped = threading.Event()
-    endpoint = runner.start(folder, host, port, address)
+    endpoint = runner.start(folder or PRETRAINED, host, port, address)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -147,6 +147,18 @@ CUTS: dict[str, type[Chunks] | type[Overlapping] | type[Blocks]] = {
     "blocks": Blocks,
 }
 """By the names that manifests use."""
+
+
+def with_hop(cut: Cut, hop: int) -> Overlapping:
+    """The same windows, `hop` of their frames apart: the further apart the faster, the closer the more are averaged.
+
+    Raises
+    ------
+    ConfigError : there are no windows that overlap, or they would leave frames out.
+    """
+    if not isinstance(cut, Overlapping):
+        raise ConfigError("has no overlapping windows", "hop", "leave it out: only DwiseNeuro's may be chosen")
+    return replace(cut, hop=hop)
 
 
 def _batches(run: Run, clip: Clip, windows: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:

@@ -1,5 +1,6 @@
 """An exported bundle answers as the torch network does, or is not written at all."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.data.windows import Blocks
-from sensorium_ray.errors import BundleError, DataError, ExportError
+from sensorium_ray.errors import BundleError, ConfigError, DataError, ExportError
 from sensorium_ray.models import find
 from sensorium_ray.training.checkpoint import Checkpoint
 from sensorium_ray.training.inference import torch_run
@@ -81,6 +82,16 @@ def test_a_graph_that_answers_otherwise_is_refused_and_nothing_is_left(
     with pytest.raises(ExportError, match="differs from torch"):
         export(checkpoints["linear_nonlinear"], tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_distance_between_windows_may_be_chosen(
+    checkpoints: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="no overlapping windows"):
+        export(checkpoints["linear_nonlinear"], tmp_path / "bundle", hop=4)
+    monkeypatch.setattr(export_module, "write_bundle", lambda out, encoder, *_, **about: encoder.cut)
+    as_configured = export(checkpoints["dwiseneuro"], tmp_path / "bundle")
+    assert export(checkpoints["dwiseneuro"], tmp_path / "bundle", hop=2) == replace(as_configured, hop=2)
 
 
 def test_an_existing_bundle_is_not_overwritten(checkpoints: dict[str, Path], bundles: dict[str, Path]) -> None:
