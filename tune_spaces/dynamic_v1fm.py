@@ -21,10 +21,11 @@ DEMO = {
         "channels": 32,
         "blocks": 2,
         "mlp_features": 64,
-        "patch": (2, 4, 4),
-        "window": (8, 5, 4),
+        "patch": (2, 6, 8),
+        "window": (8, 6, 8),
     },
-    "training": {"learning_rate": tune.loguniform(3e-3, 8e-3), "batch": 4, "warmup": 0.3},
+    # As in viv1t.py.
+    "training": {"learning_rate": tune.loguniform(3e-3, 8e-3), "batch": 4, "steps": 240, "warmup": 0.3},
 }
 SMALL = {
     "model": {

@@ -23,7 +23,8 @@ PUBLISHED = {
 DEMO = {
     "model": {
         "patch_frames": 13,
-        "patch_stride": 4,
+        "patch_pixels": 9,
+        "patch_stride": 6,
         "width": 32,
         "spatial_depth": 2,
         "temporal_depth": 2,
@@ -36,7 +37,8 @@ DEMO = {
         "drop_path": 0.0,
         "max_frames": 44,
     },
-    "training": {"learning_rate": tune.loguniform(2e-3, 6e-3), "batch": 4, "warmup": 0.5},
+    # As in viv1t.py.
+    "training": {"learning_rate": tune.loguniform(2e-3, 6e-3), "batch": 4, "steps": 240, "warmup": 0.5},
 }
 SMALL = {
     "model": {

@@ -11,6 +11,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -41,12 +42,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def served(bundles: Path) -> Iterator[Served]:
+@contextmanager
+def serving(*folder: Path) -> Iterator[tuple[Served, str]]:
+    """An endpoint, and its first line."""
     mark, port = uuid.uuid4().hex, free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     process = subprocess.Popen(
-        [*SENSORIUM, "serve", str(bundles), "--port", str(port)],
+        [*SENSORIUM, "serve", *map(str, folder), "--port", str(port)],
         env=environment | {"SENSORIUM_TEST_MARK": mark},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -54,11 +56,17 @@ def served(bundles: Path) -> Iterator[Served]:
     )
     try:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"serving tiny at http://127.0.0.1:{port} until Ctrl-C; try\n"
-        yield Served(f"http://127.0.0.1:{port}", process, mark)
+        yield Served(f"http://127.0.0.1:{port}", process, mark), process.stdout.readline()
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def served(bundles: Path) -> Iterator[Served]:
+    with serving(bundles) as (found, said):
+        assert said == f"serving tiny at {found.url} until Ctrl-C; try\n"
+        yield found
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -119,6 +127,18 @@ def test_a_port_in_use_is_one_sentence(served: Served, bundles: Path) -> None:
     assert told.stderr.startswith("error: 127.0.0.1:")
     assert "cannot be listened on (Address already in use)" in told.stderr
     assert told.stderr.count("\n") == 1
+
+
+def test_without_a_folder_it_serves_what_comes_with_the_package(make_clip: Callable[..., Clip]) -> None:
+    with serving() as (found, said):
+        assert said.startswith("serving ")
+        client = Client(found.url)
+        for model in client.models():
+            height, width = model["frame_shape"]
+            mouse = model["mice"][0]
+            answer = client.predict(model["name"], make_clip(60, height, width), mouse["name"])
+            assert answer.shape == (mouse["neurons"], 60)
+            assert answer.max() > 0
 
 
 def test_sigterm_ends_it_and_all_that_it_started(served: Served) -> None:
