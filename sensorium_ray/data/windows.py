@@ -14,8 +14,9 @@ Run = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """video (batch, frames, height, width), behavior (batch, channels, frames), pupil centre (batch, 2, frames), all
 float32, and moment (batch, frames) int64, the place of every frame in its clip -> (batch, neurons, answered frames)."""
 
-_FRAMES = 128
-"""Frames of windows answered in one call; at least one window is."""
+_FRAMES = 16
+"""Frames of windows answered in one call; at least one window is. A frame of the published DwiseNeuro takes 48 MB, and
+on a CPU more windows at once are no faster."""
 
 
 @dataclass(frozen=True, slots=True)
