@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..data.store import FrameStore
-from ..data.windows import Blocks, Overlapping, with_hop
+from ..data.windows import Blocks, Overlapping, with_windows
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import Population
@@ -38,7 +38,11 @@ _PARITY_LENGTHS = (40, 1, 131)
 
 
 def export(
-    checkpoint: StrPath, out: StrPath, store: StrPath | None = None, name: str | None = None, hop: int | None = None
+    checkpoint: StrPath,
+    out: StrPath,
+    store: StrPath | None = None,
+    name: str | None = None,
+    windows: tuple[int, int] | None = None,
 ) -> Manifest:
     """Write a bundle and compare it with the torch network.
 
@@ -48,11 +52,12 @@ def export(
     out : the bundle to write; must not exist.
     store : frame store whose oracle clips the check runs on; None: the one that the model was trained on.
     name : the bundle's name; None: the folder's.
-    hop : frames of a window between overlapping windows (see `windows.with_hop`); None: as the network was configured.
+    windows : frames of overlapping windows, and how many of them lie between two windows' starts; None: as the network
+        was configured.
 
     Raises
     ------
-    ConfigError : `hop` is out of range, or the network has no overlapping windows.
+    ConfigError : `windows` is impossible, or the network has no overlapping windows.
     ExportError : the exported graph does not answer as the network does; nothing is written.
     """
     out = Path(out)
@@ -61,8 +66,8 @@ def export(
     clips = oracle_clips(FrameStore.open(store or saved.provenance["store"]), saved.population)
     about = {"name": name or out.name, "architecture": saved.architecture, "config": saved.config}
     encoder = saved.encoder()
-    if hop is not None:
-        encoder.cut = with_hop(encoder.cut, hop)
+    if windows is not None:
+        encoder.cut = with_windows(encoder.cut, *windows)
     return write_bundle(out, encoder, saved.population, clips, **about, provenance=saved.provenance)
 
 

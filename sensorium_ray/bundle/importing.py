@@ -10,7 +10,7 @@ import numpy as np
 from ..benchmark import FRAME_SHAPE, Benchmark
 from ..data.clip import Clip
 from ..data.store import FrameStore
-from ..data.windows import with_hop
+from ..data.windows import with_windows
 from ..errors import BundleError
 from ..models import find
 from ..models.normalisation import PUBLISHED
@@ -32,7 +32,7 @@ def import_checkpoint(
     store: StrPath | None = None,
     names: Mapping[str, str] | None = None,
     trusted: bool = False,
-    hop: int | None = None,
+    windows: tuple[int, int] | None = None,
 ) -> Manifest:
     """Write a published checkpoint as a bundle, compared with the network that it was read into.
 
@@ -49,11 +49,11 @@ def import_checkpoint(
     store : frame store of the mice that it was trained on.
     names : mice of the store by what the checkpoint calls them; None: they are told by their names.
     trusted : unpickle whatever the file holds, which can run any code.
-    hop : as in `export`.
+    windows : as in `export`.
 
     Raises
     ------
-    ConfigError : there is no such format; `hop` is out of range, or the network has no overlapping windows.
+    ConfigError : there is no such format; `windows` is impossible, or the network has no overlapping windows.
     BundleError : the file is not of this format, or not of the store's mice.
     ExportError : the exported graph does not answer as the network does; nothing is written.
     """
@@ -68,8 +68,8 @@ def import_checkpoint(
     population = _unknown(mice, foreign.benchmark) if data is None else _known(data, list(mice), kind)
     encoder = find.build(foreign.architecture, config, population)
     foreign.load_into(encoder, list(mice.values()))
-    if hop is not None:
-        encoder.cut = with_hop(encoder.cut, hop)
+    if windows is not None:
+        encoder.cut = with_windows(encoder.cut, *windows)
     return write_bundle(
         out,
         encoder,

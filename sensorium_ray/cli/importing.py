@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .search import HOP
+from .options import WINDOWS, read_windows
 
 
 def import_(
@@ -21,7 +21,7 @@ def import_(
     mouse: Annotated[
         list[str] | None, typer.Option(help="NAME_IN_FILE=NAME_IN_STORE, where names do not tell; may be given often.")
     ] = None,
-    hop: Annotated[int | None, typer.Option(help=HOP)] = None,
+    windows: Annotated[str | None, typer.Option(metavar="FRAMES/STEP", help=WINDOWS)] = None,
     trust: Annotated[bool, typer.Option(help="Unpickle all of the file: it can run any code.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest.")] = False,
 ) -> None:
@@ -37,7 +37,7 @@ def import_(
         if not equals:
             raise ConfigError(f"'{name}' names one mouse", "--mouse", "write NAME_IN_FILE=NAME_IN_STORE")
     names = {theirs: ours for theirs, _, ours in pairs}
-    manifest = import_checkpoint(format_name, file, out, store, names, trust, hop)
+    manifest = import_checkpoint(format_name, file, out, store, names, trust, read_windows(windows))
     if as_json:
         typer.echo(manifest.model_dump_json())
         return

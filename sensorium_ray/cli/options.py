@@ -1,4 +1,6 @@
-"""Help texts that several commands share."""
+"""Help texts, and forms of values, that several commands share."""
+
+from ..errors import ConfigError
 
 FRAMES = (
     "Frames of a trial that count, both ends included: 50..299 (default of 2023), the winner's 50..298, or 50..end; "
@@ -6,3 +8,30 @@ FRAMES = (
 )
 ADDRESS = "Ray cluster to run on; this machine unless given."
 TRACK = "Track of the benchmark (main, ood; of 2022: sensorium, sensorium+), or both."
+WINDOWS = (
+    "DwiseNeuro: frames of its windows, and how many of them lie between two windows' starts: 16/8 unless given; 16/1 is "
+    "the winner's way, 24/16 the fastest at little loss (benchmarks/README.md)."
+)
+
+
+def read_windows(text: str | None) -> tuple[int, int] | None:
+    """Value of `--windows`; None: not given.
+
+    Raises
+    ------
+    ConfigError : it is not FRAMES/STEP.
+    """
+    return None if text is None else pair("--windows", text, "FRAMES/STEP, such as 24/16")
+
+
+def pair(option: str, text: str, form: str) -> tuple[int, int]:
+    """Two numbers from 'A/B', the first not 0.
+
+    Raises
+    ------
+    ConfigError : it is something else; the sentence shows the `form`.
+    """
+    first, _, second = text.partition("/")
+    if not (first.isdecimal() and second.isdecimal() and int(first)):
+        raise ConfigError(f"is '{text}'", option, f"give {form}")
+    return int(first), int(second)

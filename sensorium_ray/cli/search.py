@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-HOP = "DwiseNeuro: frames of a window between two windows, from 1, the winner's way, to 16, the fastest; default: 8."
+from .options import WINDOWS, read_windows
 
 
 def sweep(
@@ -97,7 +97,7 @@ def export(
     checkpoints: Annotated[list[str], typer.Argument(help="Checkpoint folders of a sweep, on a disk or s3://.")],
     out: Annotated[Path, typer.Option(help="Bundle to write; of several checkpoints the folder that they go to.")],
     store: Annotated[str | None, typer.Option(help="Store to check on; default: the one it was trained on.")] = None,
-    hop: Annotated[int | None, typer.Option(help=HOP)] = None,
+    windows: Annotated[str | None, typer.Option(metavar="FRAMES/STEP", help=WINDOWS)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifests, one a line.")] = False,
 ) -> None:
     """Turn checkpoints into ONNX bundles, checked against torch on real clips.
@@ -113,7 +113,7 @@ def export(
     for target in targets:
         require_new(target)
     for checkpoint, target in zip(checkpoints, targets, strict=True):
-        manifest = run(checkpoint, target, store, hop=hop)
+        manifest = run(checkpoint, target, store, windows=read_windows(windows))
         if as_json:
             print(manifest.model_dump_json())
             continue

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ConfigError
+from .options import pair
 
 
 def train(
@@ -93,10 +94,8 @@ def _point(
             raise ConfigError(f"has no setting '{name}'", architecture, "begin its name with model. or training.")
         point[part][key] = value
     if fold is not None:
-        number, _, count = fold.partition("/")
-        if not (number.isdecimal() and count.isdecimal() and int(number)):
-            raise ConfigError(f"is '{fold}'", "--fold", "give K/N, such as 1/7")
-        point["training"] |= {"fold": int(number), "folds": int(count)}
+        number, count = pair("--fold", fold, "K/N, such as 1/7")
+        point["training"] |= {"fold": number, "folds": count}
     return point
 
 

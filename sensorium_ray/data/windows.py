@@ -150,16 +150,16 @@ CUTS: dict[str, type[Chunks] | type[Overlapping] | type[Blocks]] = {
 """By the names that manifests use."""
 
 
-def with_hop(cut: Cut, hop: int) -> Overlapping:
-    """The same windows, `hop` of their frames apart: the further apart the faster, the closer the more are averaged.
+def with_windows(cut: Cut, frames: int, hop: int) -> Overlapping:
+    """Windows of another length, or another distance: the further apart the faster, the closer the more are averaged.
 
     Raises
     ------
     ConfigError : there are no windows that overlap, or they would leave frames out.
     """
     if not isinstance(cut, Overlapping):
-        raise ConfigError("has no overlapping windows", "hop", "leave it out: only DwiseNeuro's may be chosen")
-    return replace(cut, hop=hop)
+        raise ConfigError("has no overlapping windows", "windows", "leave it out: only DwiseNeuro's may be chosen")
+    return replace(cut, frames=frames, hop=hop)
 
 
 def _batches(run: Run, clip: Clip, windows: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:

@@ -84,14 +84,16 @@ def test_a_graph_that_answers_otherwise_is_refused_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_distance_between_windows_may_be_chosen(
+def test_other_windows_may_be_chosen(
     checkpoints: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match="no overlapping windows"):
-        export(checkpoints["linear_nonlinear"], tmp_path / "bundle", hop=4)
+        export(checkpoints["linear_nonlinear"], tmp_path / "bundle", windows=(16, 4))
     monkeypatch.setattr(export_module, "write_bundle", lambda out, encoder, *_, **about: encoder.cut)
     as_configured = export(checkpoints["dwiseneuro"], tmp_path / "bundle")
-    assert export(checkpoints["dwiseneuro"], tmp_path / "bundle", hop=2) == replace(as_configured, hop=2)
+    assert export(checkpoints["dwiseneuro"], tmp_path / "bundle", windows=(24, 16)) == replace(
+        as_configured, frames=24, hop=16
+    )
 
 
 def test_an_existing_bundle_is_not_overwritten(checkpoints: dict[str, Path], bundles: dict[str, Path]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorium_ray.data.clip import Clip
-from sensorium_ray.data.windows import Blocks, Chunks, Overlapping, with_hop
+from sensorium_ray.data.windows import Blocks, Chunks, Overlapping, with_windows
 from sensorium_ray.errors import ConfigError
 
 
@@ -118,9 +118,9 @@ def test_an_impossible_cut_is_refused(cut: Callable[[], object]) -> None:
         cut()
 
 
-def test_windows_may_be_set_closer_or_further_apart() -> None:
-    assert with_hop(Overlapping(16, 2, 8), 1) == Overlapping(16, 2, 1)
+def test_windows_may_be_longer_and_closer_or_further_apart() -> None:
+    assert with_windows(Overlapping(16, 2, 8), 24, 1) == Overlapping(24, 2, 1)
     with pytest.raises(ConfigError, match="hop at most frames"):
-        with_hop(Overlapping(16, 2, 8), 17)
+        with_windows(Overlapping(16, 2, 8), 16, 17)
     with pytest.raises(ConfigError, match="no overlapping windows"):
-        with_hop(Chunks(), 8)
+        with_windows(Chunks(), 16, 8)
