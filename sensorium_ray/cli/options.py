@@ -9,7 +9,7 @@ FRAMES = (
 ADDRESS = "Ray cluster to run on; this machine unless given."
 TRACK = "Track of the benchmark (main, ood; of 2022: sensorium, sensorium+), or both."
 WINDOWS = (
-    "DwiseNeuro: frames of its windows, and how many of them lie between two windows' starts: 16/8 unless given; 16/1 is "
+    "DwiseNeuro: frames of its windows, and how many lie between two windows' starts: 16/8 unless given; 16/1 is "
     "the winner's way, 24/16 the fastest at little loss (benchmarks/README.md)."
 )
 
