@@ -15,9 +15,13 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
+import pandas as pd
+
 from demo import command
 from sensorium_ray.models import find
 from sensorium_ray.scoring.table import Ranked, ScoreTable
+from sensorium_ray.search.settings import METRIC
+from sensorium_ray.storage import read_json
 
 ENSEMBLE = "ensemble"
 Results = dict[str, dict[tuple[str, str], list[Ranked]]]
@@ -76,6 +80,21 @@ def show(results: Results) -> None:
         print(f"\nensemble against the best member, {track}, {stage}, by seed: {gains}")
 
 
+def show_curves(sweeps: list[Path]) -> None:
+    """Print how the mean over seeds of the oracle tier's correlation grows with the training."""
+    curves = pd.concat([pd.read_csv(sweep / "curves.csv") for sweep in sweeps])
+    found = read_json(sweeps[0] / "sweep.json")
+    steps = {
+        trial["architecture"]: trial["config"]["training"].get("steps", found["settings"]["steps"])
+        for trial in found["trials"]
+    }
+    means = curves.pivot_table(METRIC, "architecture", "epoch")
+    print("\n| | steps an epoch | " + " | ".join(f"epoch {epoch}" for epoch in means) + " |")
+    print("|---" * (len(means.columns) + 2) + "|")
+    for name, row in means.sort_values(means.columns[-1]).iterrows():
+        print(f"| {name} | {steps[name]} | " + " | ".join(f"{value:.3f}" for value in row) + " |")
+
+
 def of_name(results: Results, place: tuple[str, str]) -> list[tuple[str, list[Ranked]]]:
     """Every architecture's lines at one place."""
     return [(name, places[place]) for name, places in results.items()]
@@ -106,6 +125,7 @@ def main() -> None:
     given = parser.parse_args()
     budget = ["--epochs", given.epochs, "--steps", given.steps]
     show(by_architecture(run(given.folder, given.architectures, given.seeds, given.mice, budget)))
+    show_curves([given.folder / f"sweep-{seed}" for seed in range(given.seeds)])
 
 
 if __name__ == "__main__":
