@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from small import SMALL
 from world import World
 
 from sensorium_ray.bundle import export as export_module
@@ -18,6 +19,8 @@ from sensorium_ray.errors import BundleError, ConfigError, DataError, ExportErro
 from sensorium_ray.models import find
 from sensorium_ray.training.checkpoint import Checkpoint
 from sensorium_ray.training.inference import torch_run
+from sensorium_ray.training.settings import TrainSettings
+from sensorium_ray.training.trainer import Trainer
 
 
 # Their exports take longest, and what they are made of is in others too.
@@ -94,6 +97,17 @@ def test_other_windows_may_be_chosen(
     assert export(checkpoints["dwiseneuro"], tmp_path / "bundle", windows=(24, 16)) == replace(
         as_configured, frames=24, hop=16
     )
+
+
+@pytest.mark.slow
+def test_the_adaptive_fusion_of_dynamic_v1fm_is_exported_too(world: World, tmp_path: Path) -> None:
+    settings, config = TrainSettings(epochs=1, steps=4, batch=4), {**SMALL["dynamic_v1fm"], "fusion": "adaptive"}
+    trainer = Trainer(FrameStore.open(world.store), "dynamic_v1fm", config, settings)
+    trainer.run_epoch()
+    trainer.checkpoint().write(tmp_path / "checkpoint")
+    parity = export(tmp_path / "checkpoint", tmp_path / "bundle").parity
+    assert parity is not None
+    assert parity.max_error <= TOLERANCE
 
 
 def test_an_existing_bundle_is_not_overwritten(checkpoints: dict[str, Path], bundles: dict[str, Path]) -> None:
