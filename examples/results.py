@@ -5,7 +5,8 @@
 
 Simulated mice, then, for each seed, one training of every architecture at the sweep's demo size (`--samples 1`: seed
 0 gives one point and one start, seed 1 another), an ensemble of them all, and one scoring of everything on both
-tracks. A step is finished when its last file is there, so that the same command goes on after an interruption.
+tracks' final stage. A step is finished when its last file is there, so that the same command goes on after an
+interruption.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def run(folder: Path, architectures: list[str], seeds: int, mice: int, budget: l
         once(ensemble / "manifest.json", "ensemble", store, *members, "--out", ensemble)
         bundles += [*members, ensemble]
     scores = folder / "scores"
-    once(scores / "summary.json", "score", store, *bundles, "--truth", folder / "mice", "--out", scores)
+    judged = ["--truth", folder / "mice", "--stage", "final"]
+    once(scores / "summary.json", "score", store, *bundles, *judged, "--out", scores)
     return ScoreTable.read(scores / "scores.parquet")
 
 
