@@ -349,7 +349,8 @@ def test_a_file_where_the_folder_should_be_is_a_sentence(tmp_path: Path, server:
 
 
 _RUN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background starts deaf to it
 from sensorium_ray.data.download import download
 download(sys.argv[1], [sys.argv[2]], base_url=sys.argv[3])
 """
