@@ -63,7 +63,8 @@ def published_bundle(folder: Path, architecture: str = "dwiseneuro") -> Path:
         torch.manual_seed(0)
         population = Population([MouseSpec.unknown(name, NEURONS) for name in ("mouse0", "mouse1")])
         clips = {mouse.name: ("noise", noise(40)) for mouse in population.mice}
-        config = {**space(architecture, "published").settings["model"], "normalisation": "pooled"}
+        # Nothing is known that the mice's inputs could be normalised by.
+        config = {**space(architecture, "published").settings["model"], "normalisation": "raw"}
         about = {"name": path.name, "architecture": architecture, "config": config, "provenance": {}}
         write_bundle(path, find.build(architecture, config, population), population, clips, **about)
     return path

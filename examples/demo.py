@@ -74,8 +74,7 @@ class Demo:
 
     def _step(self, number: int, title: str, done: Path, arguments: list[object]) -> None:
         headline(number, title + (" (done before)" if done.exists() else ""))
-        if not done.exists():
-            command(*arguments)
+        once(done, *arguments)
 
     def _ask(self) -> dict[str, object]:
         """Serve the bundles, ask for one clip, and compare with what the batch job wrote for it."""
@@ -111,6 +110,12 @@ class Demo:
 def headline(number: int, title: str) -> None:
     """Announce a step."""
     print(f"\n[{number}/9] {title}", flush=True)
+
+
+def once(done: Path, *arguments: object) -> None:
+    """Run a command whose last file is not there."""
+    if not done.exists():
+        command(*arguments)
 
 
 def command(*arguments: object) -> None:

@@ -18,7 +18,7 @@ from statistics import mean, stdev
 
 import pandas as pd
 
-from demo import command
+from demo import once
 from sensorium_ray.models import find
 from sensorium_ray.scoring.table import Ranked, ScoreTable
 from sensorium_ray.search.settings import METRIC
@@ -27,12 +27,6 @@ from sensorium_ray.storage import read_json
 ENSEMBLE = "ensemble"
 Results = dict[str, dict[tuple[str, str], list[Ranked]]]
 """By architecture, and track and stage: one line of the ranking a seed."""
-
-
-def once(done: Path, *arguments: object) -> None:
-    """Run a command whose last file is not there."""
-    if not done.exists():
-        command(*arguments)
 
 
 def run(folder: Path, architectures: list[str], seeds: int, mice: int, budget: list[object]) -> ScoreTable:
@@ -72,11 +66,9 @@ def show(results: Results) -> None:
     print("|---" * (len(places) + 1) + "|")
     for name in sorted(results, key=lambda name: mean(fractions(results[name][places[0]]))):
         print(f"| {name} | " + " | ".join(cell(results[name][place]) for place in places) + " |")
+    members = [lines for name, lines in results.items() if name != ENSEMBLE]
     for track, stage in places:
-        best = [
-            max(fractions(lines)[seed] for name, lines in of_name(results, (track, stage)) if name != ENSEMBLE)
-            for seed in range(len(results[ENSEMBLE][track, stage]))
-        ]
+        best = map(max, zip(*(fractions(lines[track, stage]) for lines in members), strict=True))
         ours = fractions(results[ENSEMBLE][track, stage])
         gains = ", ".join(f"{100 * (a / b - 1):+.1f} %" for a, b in zip(ours, best, strict=True))
         print(f"\nensemble against the best member, {track}, {stage}, by seed: {gains}")
@@ -95,11 +87,6 @@ def show_curves(sweeps: list[Path]) -> None:
     print("|---" * (len(means.columns) + 2) + "|")
     for name, row in means.sort_values(means.columns[-1]).iterrows():
         print(f"| {name} | {steps[name]} | " + " | ".join(f"{value:.3f}" for value in row) + " |")
-
-
-def of_name(results: Results, place: tuple[str, str]) -> list[tuple[str, list[Ranked]]]:
-    """Every architecture's lines at one place."""
-    return [(name, places[place]) for name, places in results.items()]
 
 
 def cell(lines: list[Ranked]) -> str:

@@ -110,10 +110,11 @@ def export(
     from ..storage import locate, require_new
 
     targets = [out] if len(checkpoints) == 1 else [out / locate(checkpoint).name for checkpoint in checkpoints]
+    chosen = read_windows(windows)
     for target in targets:
         require_new(target)
     for checkpoint, target in zip(checkpoints, targets, strict=True):
-        manifest = run(checkpoint, target, store, windows=read_windows(windows))
+        manifest = run(checkpoint, target, store, windows=chosen)
         if as_json:
             print(manifest.model_dump_json())
             continue

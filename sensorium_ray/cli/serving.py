@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def serve(
     folder: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="DIR", help="A folder of bundles, or one bundle; those that come with this unless given."
-        ),
+        typer.Argument(metavar="DIR", help="A folder of bundles, or one bundle; none: small ones of simulated mice."),
     ] = None,
     *,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
