@@ -112,6 +112,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=60, help="an epoch, unless the architecture's space says more")
     given = parser.parse_args()
+    unknown = [name for name in given.architectures if name not in find.names()]
+    if unknown:
+        parser.error(f"there is no architecture '{unknown[0]}'; known: {', '.join(find.names())}")
     budget = ["--epochs", given.epochs, "--steps", given.steps]
     show(by_architecture(run(given.folder, given.architectures, given.seeds, given.mice, budget)))
     show_curves([given.folder / f"sweep-{seed}" for seed in range(given.seeds)])

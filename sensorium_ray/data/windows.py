@@ -158,7 +158,7 @@ def with_windows(cut: Cut, frames: int, hop: int) -> Overlapping:
     ConfigError : there are no windows that overlap, or they would leave frames out.
     """
     if not isinstance(cut, Overlapping):
-        raise ConfigError("has no overlapping windows", "windows", "leave it out: only DwiseNeuro's may be chosen")
+        raise ConfigError("has no overlapping windows", "the network", "choose windows for DwiseNeuro alone")
     return replace(cut, frames=frames, hop=hop)
 
 
