@@ -15,7 +15,6 @@ import json
 from pathlib import Path
 
 from inference import FRAMES, in_a_process, published_bundle
-
 from sensorium_ray.models import find
 
 
