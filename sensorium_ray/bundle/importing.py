@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +33,7 @@ def import_checkpoint(
     out: StrPath,
     store: StrPath | None = None,
     names: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
     trusted: bool = False,
     windows: tuple[int, int] | None = None,
 ) -> Manifest:
@@ -48,18 +51,21 @@ def import_checkpoint(
     out : the bundle to write; must not exist.
     store : frame store of the mice that it was trained on.
     names : mice of the store by what the checkpoint calls them; None: they are told by their names.
+    settings : of the network, instead of those that the file tells or that its format takes for granted.
     trusted : unpickle whatever the file holds, which can run any code.
     windows : as in `export`.
 
     Raises
     ------
-    ConfigError : there is no such format; `windows` is impossible, or the network has no overlapping windows.
+    ConfigError : there is no such format or setting; `windows` is impossible, or the network has no overlapping
+        windows.
     BundleError : the file is not of this format, or not of the store's mice.
     ExportError : the exported graph does not answer as the network does; nothing is written.
     """
     out, file = Path(out), Path(file)
     require_new(out)
     foreign = formats.read(format_name, file, trusted)
+    foreign = replace(foreign, config={**foreign.config, **(settings or {})})
     data = None if store is None else FrameStore.open(store)
     mice = {mouse.name: mouse for mouse in foreign.mice} if data is None else _matched(foreign, data, names or {})
     kind = find.make_config(foreign.architecture, foreign.config).normalisation
@@ -82,6 +88,7 @@ def import_checkpoint(
         provenance={
             "version": package_version(),
             "imported_from": {"format": format_name, "file": file.name, "sha256": sha256(file)},
+            "settings_given": dict(settings or {}),
             "trained_on": foreign.benchmark.name,
             "normalisation": kind,
             "left_out": [mouse.name for mouse in foreign.mice if mouse not in mice.values()],

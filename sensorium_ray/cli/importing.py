@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import WINDOWS, read_windows
+from .options import WINDOWS, read_setting, read_windows
 
 
 def import_(
@@ -20,6 +20,10 @@ def import_(
     ] = None,
     mouse: Annotated[
         list[str] | None, typer.Option(help="NAME_IN_FILE=NAME_IN_STORE, where names do not tell; may be given often.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="What the file does not tell, e.g. model.padding=true."),
     ] = None,
     windows: Annotated[str | None, typer.Option(metavar="FRAMES/STEP", help=WINDOWS)] = None,
     trust: Annotated[bool, typer.Option(help="Unpickle all of the file: it can run any code.")] = False,
@@ -37,7 +41,16 @@ def import_(
         if not equals:
             raise ConfigError(f"'{name}' names one mouse", "--mouse", "write NAME_IN_FILE=NAME_IN_STORE")
     names = {theirs: ours for theirs, _, ours in pairs}
-    manifest = import_checkpoint(format_name, file, out, store, names, trust, read_windows(windows))
+    manifest = import_checkpoint(
+        format_name,
+        file,
+        out,
+        store=store,
+        names=names,
+        settings=dict(map(_setting, settings or ())),
+        trusted=trust,
+        windows=read_windows(windows),
+    )
     if as_json:
         typer.echo(manifest.model_dump_json())
         return
@@ -48,3 +61,18 @@ def import_(
         typer.echo("It takes normalised clips and gives normalised responses; with --store, recorded ones.")
     for name in manifest.provenance["left_out"]:
         typer.echo(f"left out, since the store lacks it: {name}")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Name, without its 'model.', and value.
+
+    Raises
+    ------
+    ConfigError : it is no setting of a network.
+    """
+    from ..errors import ConfigError
+
+    name, value = read_setting(text)
+    if not name.startswith("model."):
+        raise ConfigError(f"has no setting '{name}'", "--set", "begin its name with model.")
+    return name.removeprefix("model."), value

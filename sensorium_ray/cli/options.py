@@ -1,5 +1,8 @@
 """Help texts, and forms of values, that several commands share."""
 
+import json
+from typing import Any
+
 from ..errors import ConfigError
 
 FRAMES = (
@@ -22,6 +25,22 @@ def read_windows(text: str | None) -> tuple[int, int] | None:
     ConfigError : it is not FRAMES/STEP.
     """
     return None if text is None else pair("--windows", text, "FRAMES/STEP, such as 24/16")
+
+
+def read_setting(text: str) -> tuple[str, Any]:
+    """Value of `--set`, NAME=VALUE; a value that is not JSON is taken as it stands.
+
+    Raises
+    ------
+    ConfigError : it is not NAME=VALUE.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"'{text}' is no setting", "--set", "give NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def pair(option: str, text: str, form: str) -> tuple[int, int]:

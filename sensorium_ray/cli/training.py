@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ConfigError
-from .options import pair
+from .options import pair, read_setting
 
 
 def train(
@@ -87,7 +87,7 @@ def _point(
         raise ConfigError("is not made of parts", str(config), 'write {"model": {…}, "training": {…}}')
     for name, value in [
         *((f"{part}.{key}", v) for part in given for key, v in given[part].items()),
-        *map(_parse, settings),
+        *map(read_setting, settings),
     ]:
         part, _, key = name.partition(".")
         if part not in point or not key:
@@ -97,14 +97,3 @@ def _point(
         number, count = pair("--fold", fold, "K/N, such as 1/7")
         point["training"] |= {"fold": number, "folds": count}
     return point
-
-
-def _parse(setting: str) -> tuple[str, Any]:
-    """NAME=VALUE; a value that is not JSON is taken as it stands."""
-    name, equals, value = setting.partition("=")
-    if not equals:
-        raise ConfigError(f"'{setting}' is no setting", "--set", "give NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value

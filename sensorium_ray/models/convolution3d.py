@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ConfigError
 from .encoder import Encoder
-from .layers import map_shape, stack_planes, start_convs
+from .layers import check_layers, map_shape, stack_planes, start_convs
 from .normalisation import Normalisation
 from .population import Population
 from .readouts import MapReadout, map_readout
@@ -33,14 +32,8 @@ class Config:
     normalisation: Normalisation = "pooled"
 
     def __post_init__(self) -> None:
-        if not len(self.channels) == len(self.spatial_kernels) == len(self.temporal_kernels) > 0:
-            raise ConfigError(
-                "channels, spatial_kernels and temporal_kernels differ in length",
-                "convolution3d",
-                "give one entry a layer",
-            )
-        if self.padding and not all(kernel % 2 for kernel in self.spatial_kernels):
-            raise ConfigError("a spatial kernel is even", "convolution3d", "give odd sizes, or padding=False")
+        kernels = self.spatial_kernels, self.temporal_kernels
+        check_layers("convolution3d", self.channels, *kernels, self.padding)
 
 
 class Core(nn.Module):

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ConfigError
 from .encoder import Encoder
-from .layers import FactorisedConv, map_shape, stack_planes, start_as_gabors
+from .layers import FactorisedConv, check_layers, map_shape, stack_planes, start_as_gabors
 from .normalisation import Normalisation
 from .population import Population
 from .readouts import MapReadout, map_readout
@@ -19,12 +18,14 @@ from .readouts import MapReadout, map_readout
 class Config:
     """Widths and kernels, one entry a layer; the defaults are the published network.
 
-    `stride` and `gabor_start` (see `start_as_gabors`) are the first layer's. `readout` : see `map_readout`.
+    `padding` keeps height and width by zeros around the map; time is never padded. `stride` and `gabor_start` (see
+    `start_as_gabors`) are the first layer's. `readout` : see `map_readout`.
     """
 
     channels: tuple[int, ...] = (32, 64, 128)
     spatial_kernels: tuple[int, ...] = (11, 5, 5)
     temporal_kernels: tuple[int, ...] = (11, 5, 5)
+    padding: bool = False
     stride: int = 1
     gabor_start: bool = False
     batch_norm_momentum: float = 0.7
@@ -32,16 +33,12 @@ class Config:
     normalisation: Normalisation = "pooled"
 
     def __post_init__(self) -> None:
-        if not len(self.channels) == len(self.spatial_kernels) == len(self.temporal_kernels) > 0:
-            raise ConfigError(
-                "channels, spatial_kernels and temporal_kernels differ in length",
-                "factorised3d",
-                "give one entry a layer",
-            )
+        kernels = self.spatial_kernels, self.temporal_kernels
+        check_layers("factorised3d", self.channels, *kernels, self.padding)
 
 
 class FactorisedCore(nn.Module):
-    """Layers of spatial convolution, temporal convolution, batch normalisation and ELU; no padding."""
+    """Layers of spatial convolution, temporal convolution, batch normalisation and ELU."""
 
     def __init__(self, config: Config, behavior_channels: int) -> None:
         super().__init__()
@@ -49,7 +46,7 @@ class FactorisedCore(nn.Module):
         strides = (config.stride, *[1] * (len(config.channels) - 1))
         kernels = (config.spatial_kernels, config.temporal_kernels)
         layers = zip(widths[:-1], config.channels, *kernels, strides, strict=True)
-        convs = [FactorisedConv(*sizes) for sizes in layers]
+        convs = [FactorisedConv(*sizes, config.padding) for sizes in layers]
         if config.gabor_start:
             start_as_gabors(convs[0].spatial.weight[:, 0, 0])
         self.convs = nn.ModuleList(convs)
@@ -67,7 +64,7 @@ class FactorisedCore(nn.Module):
 
 def build(config: Config, population: Population) -> Encoder:
     """Factorised core and a readout of its feature maps."""
-    shape = map_shape(config.spatial_kernels, config.stride)
+    shape = map_shape(config.spatial_kernels, config.stride, config.padding)
     return Encoder(
         population,
         FactorisedCore(config, population.behavior_channels),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
 from ..benchmark import FRAME_SHAPE
+from ..errors import ConfigError
 
 
 def stack_planes(video: Tensor, *planes: Tensor) -> Tensor:
@@ -93,16 +94,24 @@ def gated_pointwise_conv(inputs: Tensor, gate: Tensor, conv: nn.Conv3d) -> Tenso
 
 
 class FactorisedConv(nn.Module):
-    """Spatial, then temporal convolution, both without padding; time loses `temporal - 1` frames at the front."""
+    """Spatial, then temporal convolution; time loses `temporal - 1` frames at the front.
 
-    def __init__(self, inputs: int, outputs: int, spatial: int, temporal: int, stride: int = 1) -> None:
+    Parameters
+    ----------
+    padding : zeros around the map make up for what the kernel would take from its border.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, spatial: int, temporal: int, stride: int = 1, padding: bool = False
+    ) -> None:
         super().__init__()
-        self.spatial = nn.Conv3d(inputs, outputs, (1, spatial, spatial), (1, stride, stride))
+        reach = spatial // 2 if padding else 0
+        self.spatial = nn.Conv3d(inputs, outputs, (1, spatial, spatial), (1, stride, stride), (0, reach, reach))
         self.temporal = nn.Conv3d(outputs, outputs, (temporal, 1, 1))
         start_convs(self.spatial, self.temporal)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, inputs, frames, h, w) -> (batch, outputs, frames - temporal + 1, smaller h, smaller w)."""
+        """(batch, inputs, frames, h, w) -> (batch, outputs, frames - temporal + 1, h', w')."""
         return temporal_conv(spatial_conv(inputs, self.spatial), self.temporal)
 
 
@@ -112,6 +121,26 @@ def start_convs(*convs: nn.Conv2d | nn.Conv3d) -> None:
         nn.init.xavier_normal_(conv.weight)
         if conv.bias is not None:
             nn.init.zeros_(conv.bias)
+
+
+def check_layers(
+    architecture: str,
+    channels: Sequence[int],
+    spatial_kernels: Sequence[int],
+    temporal_kernels: Sequence[int],
+    padding: bool,
+) -> None:
+    """Refuse settings of 3D convolutions that make no network.
+
+    Raises
+    ------
+    ConfigError : they are not one a layer; `padding` of even kernels, which would not keep the size.
+    """
+    if not len(channels) == len(spatial_kernels) == len(temporal_kernels) > 0:
+        what = "channels, spatial_kernels and temporal_kernels differ in length"
+        raise ConfigError(what, architecture, "give one entry a layer")
+    if padding and not all(kernel % 2 for kernel in spatial_kernels):
+        raise ConfigError("a spatial kernel is even", architecture, "give odd sizes, or padding=False")
 
 
 def map_shape(kernels: Sequence[int], stride: int, padding: bool = False) -> tuple[int, int]:

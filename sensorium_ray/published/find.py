@@ -16,7 +16,7 @@ from ..errors import BundleError, ConfigError
 from ..models.find import suggestion
 from .foreign import Foreign
 
-_PARTS = frozenset({"find", "foreign", "gaussian", "vivit"})
+_PARTS = frozenset({"find", "foreign", "gaussian", "starter_cores", "vivit"})
 
 _NUMPY_NUMBERS: list[Any] = [
     np.dtype,

@@ -1,28 +1,26 @@
-"""Checkpoints of the Sensorium 2023 starter kit (`final.pth`): the factorised 3D baseline and the GRU baseline.
+"""Checkpoints of the Sensorium 2023 starter kit (`final.pth`): its 3D and recurrent models, with either readout.
 
-A plain state dictionary, without a configuration: sizes are read off the weights' shapes.
+A plain state dictionary, without a configuration: sizes are read off the weights' shapes. Padding and stride of a 3D
+core show in the masks of factorised readouts; beside Gaussian ones nothing tells them, and they are taken for those
+of the kit's notebooks: zeros around the maps of full 3D convolutions, none around those of factorised ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..errors import BundleError
+from ..models.find import make_config
+from ..models.layers import map_shape
 from . import gaussian
 from .foreign import Foreign, ForeignMouse, Weights, take
+from .starter_cores import FORMAT, read_core
 
-_NAME = "sensorium2023"
-_NORM = ("weight", "bias", "running_mean", "running_var")
-_HERMITE = "core.features.layer0.hermite_conv.rotate_hermite"
-_GRU = {
-    "inputs": ("update_gate_input", "reset_gate_input", "out_gate_input"),
-    "gates": ("update_gate_hidden", "reset_gate_hidden"),
-    "candidate": ("out_gate_hidden",),
-}
-"""Convolutions of ours and those of theirs that they join."""
+_STRIDES = range(1, 9)
 
 
 def translate(checkpoint: Any) -> Foreign:
@@ -32,76 +30,35 @@ def translate(checkpoint: Any) -> Foreign:
     ------
     BundleError : it is not of this format.
     """
-    for architecture, (mark, core) in _CORES.items():
-        if isinstance(checkpoint, dict) and mark in checkpoint:
-            mice = [_mouse(checkpoint, key) for key in gaussian.keys(checkpoint)]
-            return Foreign(architecture, *core(checkpoint), mice)
-    raise BundleError("is no checkpoint of the 2023 starter kit's", "checkpoint", "it has neither baseline's core")
+    weights = checkpoint if isinstance(checkpoint, dict) else {}
+    architecture, config, core = read_core(weights)
+    mice = [_mouse(weights, key) for key in gaussian.keys(weights)]
+    if mice and "readout.mask" in mice[0].weights:
+        config |= _map_settings(architecture, config, mice[0].weights["readout.mask"].shape[1:])
+    return Foreign(architecture, {**config, "normalisation": "published"}, core, mice)
 
 
 def _mouse(weights: Weights, key: str) -> ForeignMouse:
-    found = gaussian.readout(weights, f"readout.{key}", f"shifter.{key}", _NAME)
+    if f"readout.{key}.spatial" not in weights:
+        found = gaussian.readout(weights, f"readout.{key}", f"shifter.{key}", FORMAT)
+    else:
+        names = {"readout.mask": f"readout.{key}.spatial", "readout.features": f"readout.{key}._features"}
+        found = take(weights, names, FORMAT)
+        nothing = torch.zeros(len(found["readout.mask"]))
+        found["readout.bias"] = weights.get(f"readout.{key}.bias", nothing)
     return ForeignMouse(key, len(found["readout.bias"]), found)
 
 
-def _factorised3d(weights: Weights) -> tuple[dict[str, Any], Weights]:
-    """Configuration and core."""
-    names, layers = {}, _layers(weights)
-    for layer in range(layers):
-        theirs, suffix = f"core.features.layer{layer}", f"_{layer}" if layer else ""
-        for part in ("weight", "bias"):
-            names[f"core.convs.{layer}.spatial.{part}"] = f"{theirs}.conv_spatial{suffix}.{part}"
-            names[f"core.convs.{layer}.temporal.{part}"] = f"{theirs}.conv_temporal{suffix}.{part}"
-        for part in _NORM:
-            names[f"core.norms.{layer}.{part}"] = f"{theirs}.norm.{part}"
-    core = take(weights, names, _NAME)
-    spatial, temporal = (
-        [core[f"core.convs.{n}.{kind}.weight"].shape for n in range(layers)] for kind in ("spatial", "temporal")
-    )
-    config = {
-        "channels": tuple(shape[0] for shape in spatial),
-        "spatial_kernels": tuple(shape[3] for shape in spatial),
-        "temporal_kernels": tuple(shape[2] for shape in temporal),
-        "normalisation": "published",
-    }
-    return config, core
+def _map_settings(architecture: str, config: dict[str, Any], shape: Sequence[int]) -> dict[str, Any]:
+    """Padding and stride that make feature maps of the masks' shape; the architecture's own if they do.
 
-
-def _gru(weights: Weights) -> tuple[dict[str, Any], Weights]:
-    """Configuration and core, the Hermite functions and their rotations as in the checkpoint."""
-    layers, rotations = _layers(weights), sum(name.startswith(f"{_HERMITE}.Rs.") for name in weights)
-    core: dict[str, Tensor] = {}
-    for layer in range(layers):
-        ours, theirs = f"core.frames.convs.{layer}", f"core.features.layer{layer}"
-        names = {f"{ours}.coefficients": "hermite_conv.coeffs", f"{ours}.functions": "hermite_conv.rotate_hermite.H"}
-        names |= {f"core.frames.norms.{layer}.{part}": f"norm.batch_norm.{part}" for part in _NORM}
-        core |= take(weights, {name: f"{theirs}.{part}" for name, part in names.items()}, _NAME)
-        turns = {str(turn): f"{theirs}.hermite_conv.rotate_hermite.Rs.{turn}" for turn in range(rotations)}
-        core[f"{ours}.rotations"] = torch.stack([*take(weights, turns, _NAME).values()])
-    for ours, parts in _GRU.items():
-        for part in ("weight", "bias"):
-            names = {theirs: f"gru_module.gru.{theirs}.{part}" for theirs in parts}
-            core[f"core.gru.{ours}.{part}"] = torch.cat([*take(weights, names, _NAME).values()])
-    functions = [core[f"core.frames.convs.{layer}.functions"] for layer in (0, layers - 1)]
-    config = {
-        "features": core["core.frames.convs.0.coefficients"].shape[2],
-        "rotations": rotations,
-        "layers": layers,
-        "input_kernel": functions[0].shape[1] // 2,
-        "hidden_kernel": functions[1].shape[1] // 2,
-        "recurrent_channels": core["core.gru.candidate.weight"].shape[0],
-        "recurrent_kernel": core["core.gru.candidate.weight"].shape[2],
-        "normalisation": "published",
-    }
-    return config, core
-
-
-def _layers(weights: Weights) -> int:
-    return len({name.split(".")[2] for name in weights if name.startswith("core.features.layer")})
-
-
-_CORES = {
-    "factorised3d": ("core.features.layer0.conv_spatial.weight", _factorised3d),
-    "gru": (f"{_HERMITE}.H", _gru),
-}
-"""How each architecture's core is known and read."""
+    Raises
+    ------
+    BundleError : none do.
+    """
+    usual = make_config(architecture, {}).padding
+    for padding, stride in product((usual, not usual), _STRIDES):
+        if map_shape(config["spatial_kernels"], stride, padding) == tuple(shape):
+            return {"readout": "factorised", "padding": padding, "stride": stride}
+    what = f"has masks of {'x'.join(map(str, shape))} pixels, which no padding or stride of its core gives"
+    raise BundleError(what, "checkpoint", "was it trained on frames of 36x64 pixels?")
