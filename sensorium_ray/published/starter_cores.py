@@ -49,7 +49,8 @@ def read_core(weights: Weights) -> tuple[str, dict[str, Any], dict[str, Tensor]]
 
 def _convolutions(weights: Weights, parts: Sequence[tuple[str, str]]) -> Core:
     """A 3D core, whose layers are convolutions of our and their names: the first tells height, the last time."""
-    names, layers = {}, _layers(weights)
+    names: dict[str, str] = {}
+    layers = _layers(weights)
     for layer in range(layers):
         block, suffix = f"core.features.layer{layer}", f"_{layer}" if layer else ""
         for ours, theirs in parts:
