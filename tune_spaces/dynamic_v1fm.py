@@ -25,7 +25,7 @@ DEMO = {
         "window": (8, 6, 8),
     },
     # As in viv1t.py.
-    "training": {"learning_rate": tune.loguniform(3e-3, 8e-3), "batch": 4, "steps": 240, "warmup": 0.3},
+    "training": {"learning_rate": tune.loguniform(1.5e-3, 3e-3), "batch": 4, "steps": 240, "warmup": 0.3},
 }
 SMALL = {
     "model": {
