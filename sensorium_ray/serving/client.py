@@ -75,6 +75,6 @@ def _sentence(response: httpx.Response) -> str:
     try:
         answer = response.json()
         request_id = f" (request {answer['request_id']})" if "request_id" in answer else ""
-        return f"{answer['error']}{request_id}"
+        return f"{answer['detail']}{request_id}"
     except (ValueError, KeyError, TypeError):
         return f"answered with HTTP status {response.status_code}"

@@ -8,46 +8,23 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 
 import numpy as np
 
-from ..bundle.manifest import Manifest, bundle_checksum
 from ..data.clip import CLIP_ARRAYS, Clip, clip_of
 from ..errors import DataError
+from .bodies import MEBIBYTE
+from .problems import Refusal, bad_request
+from .served import Served
 
 NPZ = "application/x-npz"
 JSON = "application/json"
-MEBIBYTE = 1024**2
 BODY_LIMITS = {NPZ: 512 * MEBIBYTE, JSON: 64 * MEBIBYTE}
 """Largest body by media type, bytes; JSON's is smaller, since its numbers grow tenfold when they are read."""
 UNPACKED_LIMIT = 512 * MEBIBYTE
 """Largest sum of the arrays of an npz body, bytes."""
 UNITS = "deconvolved calcium, arbitrary units"
-
-
-@dataclass(frozen=True)
-class Served:
-    """A model that is served: its manifest and the checksum that names it in results."""
-
-    manifest: Manifest
-    checksum: str
-
-    @classmethod
-    def read(cls, bundle: Path) -> Served:
-        """Read it from a bundle."""
-        return cls(Manifest.read(bundle), bundle_checksum(bundle))
-
-
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer
-    """A request that cannot be answered: the HTTP status and the one sentence that goes with it."""
-
-    def __init__(self, status: HTTPStatus, sentence: str) -> None:
-        super().__init__(status, sentence)
-        self.status = status
-        self.sentence = sentence
 
 
 def media_type_of(content_type: str) -> str:
@@ -60,8 +37,8 @@ def media_type_of(content_type: str) -> str:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in BODY_LIMITS:
         return media_type
-    given = f"content type '{media_type}' is not read here" if media_type else "the content type is missing"
-    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{given}; send {NPZ} or {JSON}")
+    what = f"is '{media_type}', which is not read here" if media_type else "is missing"
+    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, DataError(what, "content-type", f"send {NPZ} or {JSON}"))
 
 
 def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[Clip, str | None]:
@@ -91,14 +68,14 @@ def write_answer(media_type: str, model: Served, mouse: str, responses: np.ndarr
     ----------
     responses : (neurons, frames) float32, deconvolved calcium, arbitrary units.
     """
-    unit_ids = next(entry.unit_ids for entry in model.manifest.mice if entry.name == mouse)
+    unit_ids = model.unit_ids(mouse)
     if media_type == NPZ:
-        return pack({"responses": responses, "unit_ids": np.asarray(unit_ids, dtype=np.int64)})
+        return pack({"responses": responses, "unit_ids": unit_ids})
     answer = {
         "model": model.manifest.name,
         "checksum": model.checksum,
         "mouse": mouse,
-        "unit_ids": list(unit_ids),
+        "unit_ids": unit_ids.tolist(),
         "rate": model.manifest.rate,
         "units": UNITS,
         "responses": responses.tolist(),
@@ -136,7 +113,7 @@ def _unpack(body: bytes) -> dict[str, np.ndarray]:
     except Refusal:
         raise
     except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not a readable npz ({error})") from error
+        raise bad_request(f"is not a readable npz ({error})") from error
 
 
 def _check_directory(members: list[zipfile.ZipInfo]) -> None:
@@ -145,19 +122,19 @@ def _check_directory(members: list[zipfile.ZipInfo]) -> None:
     Other compressions than numpy's own are refused, since their readers unpack whole blocks unasked.
     """
     if sum(member.file_size for member in members) > UNPACKED_LIMIT:
-        limit = f"{UNPACKED_LIMIT // MEBIBYTE} MiB"
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the arrays of the npz hold more than {limit}")
+        what = f"holds arrays of more than {UNPACKED_LIMIT // MEBIBYTE} MiB"
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, DataError(what, "the body", "send a shorter clip"))
     if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "the npz is compressed in a way that numpy does not write")
+        raise bad_request("is an npz compressed in a way that numpy does not write")
 
 
 def _parse(body: bytes) -> dict[str, object]:
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not readable JSON ({error})") from error
+        raise bad_request(f"is not readable JSON ({error})") from error
     if not isinstance(fields, dict):
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not a JSON object with {', '.join(CLIP_ARRAYS)}")
+        raise bad_request(f"is not a JSON object with {', '.join(CLIP_ARRAYS)}")
     return fields
 
 

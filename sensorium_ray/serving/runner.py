@@ -24,7 +24,7 @@ from ..bundle.predictor import Predictor, load_predictor
 from ..data.clip import Clip
 from ..errors import InputError
 from .app import make_app
-from .protocol_v1 import Served
+from .served import Served
 
 APPLICATION = "sensorium"
 LOADED_AT_ONCE = 4
@@ -42,14 +42,14 @@ class Model:
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
         self._lock = threading.Lock()
 
-    async def predict(self, name: str, clip: Clip, mouse: str) -> np.ndarray:
+    async def predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
         """Responses (neurons, frames) float32 of a mouse to a clip."""
-        return await asyncio.to_thread(self._predict, name, clip, mouse)
+        return await asyncio.to_thread(self._predict, name, clip, mouse, neurons)
 
-    def _predict(self, name: str, clip: Clip, mouse: str) -> np.ndarray:
+    def _predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
         # The thread of a cancelled request runs on: the lock still keeps the memory to one prediction's.
         with self._lock:
-            return self._predictor(name).predict(clip, mouse)
+            return self._predictor(name).predict(clip, mouse, neurons)
 
     def _predictor(self, name: str) -> Predictor:
         if name not in self._loaded:
@@ -70,9 +70,9 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> FastAPI:
         return make_app(self._models, self._predict)
 
-    async def _predict(self, name: str, clip: Clip, mouse: str) -> np.ndarray:
+    async def _predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
         try:
-            return await self._model.predict.remote(name, clip, mouse)
+            return await self._model.predict.remote(name, clip, mouse, neurons)
         except ray.exceptions.RayTaskError as error:
             raise compute.original(error) from error
 

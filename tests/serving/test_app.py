@@ -14,12 +14,14 @@ from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import DataError
 from sensorium_ray.serving import protocol_v1
 from sensorium_ray.serving.app import make_app
-from sensorium_ray.serving.protocol_v1 import JSON, NPZ, Served, pack
+from sensorium_ray.serving.problems import PROBLEM
+from sensorium_ray.serving.protocol_v1 import JSON, NPZ, pack
+from sensorium_ray.serving.served import Served
 
 URL = "/v1/models/tiny/predict"
 
 
-async def mean_grey(model: str, clip: Clip, mouse: str) -> np.ndarray:
+async def mean_grey(model: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
     """Stands in for the replicas; a dark clip is refused and a white one makes it fail."""
     if clip.video.max() == 0:
         raise DataError("is dark", "video", "switch on the light")
@@ -73,11 +75,11 @@ def test_json_is_read_with_its_mouse(web: TestClient, clip: Clip) -> None:
 @pytest.mark.parametrize(
     ("path", "content_type", "status", "sentence"),
     [
-        (URL, NPZ, 422, "mouse: is missing; add ?mouse= with one of mouse-a, mouse-b"),
-        (f"{URL}?mouse=x", NPZ, 404, "model 'tiny' has no mouse 'x'; known are mouse-a, mouse-b"),
-        ("/v1/models/big/predict?mouse=x", NPZ, 404, "there is no model 'big' here; known are tiny"),
-        (f"{URL}?mouse=mouse-a", "text/csv", 415, "content type 'text/csv' is not read here"),
-        (f"{URL}?mouse=mouse-a", JSON, 400, "the body is not readable JSON"),
+        (URL, NPZ, 422, "mouse: is missing; name one of mouse-a, mouse-b"),
+        (f"{URL}?mouse=x", NPZ, 404, "mouse: 'x' is none of model 'tiny'; known are mouse-a, mouse-b"),
+        ("/v1/models/big/predict?mouse=x", NPZ, 404, "model: there is none of the name 'big' here; known are tiny"),
+        (f"{URL}?mouse=mouse-a", "text/csv", 415, "content-type: is 'text/csv', which is not read here"),
+        (f"{URL}?mouse=mouse-a", JSON, 400, "the body: is not readable JSON"),
     ],
 )
 def test_requests_at_fault_get_a_sentence(
@@ -85,14 +87,25 @@ def test_requests_at_fault_get_a_sentence(
 ) -> None:
     answer = web.post(path, content=npz_of(clip), headers={"content-type": content_type})
     assert answer.status_code == status
-    assert list(answer.json()) == ["error"]
-    assert answer.json()["error"].startswith(sentence)
+    assert answer.headers["content-type"] == PROBLEM
+    assert answer.json()["status"] == status
+    assert answer.json()["detail"].startswith(sentence)
+    assert answer.json()["field"] == sentence.partition(":")[0]
 
 
 def test_what_the_predictor_refuses_is_the_clients_fault(web: TestClient, clip: Clip) -> None:
     body = npz_of(clip, video=np.zeros_like(clip.video))
     answer = web.post(f"{URL}?mouse=mouse-a", content=body, headers={"content-type": NPZ})
-    assert (answer.status_code, answer.json()) == (422, {"error": "video: is dark; switch on the light"})
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "video: is dark; switch on the light",
+        "field": "video",
+        "mend": "switch on the light",
+        "error": "video: is dark; switch on the light",
+    }
 
 
 def test_a_failure_of_ours_is_logged_by_its_id_and_not_told(
@@ -120,14 +133,14 @@ def test_a_body_too_large_is_refused_while_it_is_read(
 
     answer = web.post(f"{URL}?mouse=mouse-a", content=body if announced else in_pieces(), headers={"content-type": NPZ})
     assert answer.status_code == 413
-    assert answer.json()["error"].startswith("the body is larger than 1 MiB")
+    assert answer.json()["detail"].startswith("the body: is larger than 1 MiB")
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/nothing", 404), ("DELETE", "/v1/models", 405)])
 def test_unknown_addresses_answer_in_json_too(web: TestClient, method: str, path: str, status: int) -> None:
     answer = web.request(method, path)
     assert answer.status_code == status
-    assert "GET /v1/models" in answer.json()["error"]
+    assert "GET /v1/models" in answer.json()["mend"]
 
 
 def test_the_api_describes_itself(web: TestClient) -> None:

@@ -87,9 +87,9 @@ def test_the_endpoint_answers_exactly_as_the_predictor(
 
 def test_the_client_raises_the_servers_sentences(served: Served, clip: Clip, make_clip: Callable[..., Clip]) -> None:
     client = Client(served.url)
-    with pytest.raises(EndpointError, match="there is no model 'a b' here; known are tiny"):
+    with pytest.raises(EndpointError, match="model: there is none of the name 'a b' here; known are tiny"):
         client.predict("a b", clip, "mouse-a")
-    with pytest.raises(EndpointError, match="has no mouse 'x'; known are mouse-a, mouse-b"):
+    with pytest.raises(EndpointError, match="mouse: 'x' is none of model 'tiny'; known are mouse-a, mouse-b"):
         client.predict("tiny", clip, "x")
     with pytest.raises(EndpointError, match=r"video: frames are 5.6; this model takes 4.6$"):
         client.predict("tiny", make_clip(10, height=5), "mouse-a")

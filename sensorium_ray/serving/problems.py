@@ -1,0 +1,41 @@
+"""What is answered when a request is at fault: one sentence, as problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi.responses import JSONResponse
+
+from ..errors import DataError, SensoriumError
+
+PROBLEM = "application/problem+json"
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer
+    """A request that cannot be answered: the HTTP status and the error that says why."""
+
+    def __init__(self, status: HTTPStatus, error: SensoriumError) -> None:
+        super().__init__(status, error)
+        self.status = status
+        self.error = error
+
+    def __str__(self) -> str:
+        return str(self.error)
+
+
+def bad_request(what: str, where: str = "the body", mend: str = "") -> Refusal:
+    """400: the request cannot be read."""
+    return Refusal(HTTPStatus.BAD_REQUEST, DataError(what, where, mend))
+
+
+def problem(
+    status: int, error: SensoriumError, *, request_id: str | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Answer of a request at fault: what is wrong, the field that it is wrong in, and how to mend it.
+
+    `error` repeats the sentence under the name that clients of protocol v2 look for.
+    """
+    about = {"detail": str(error), "field": error.where, "mend": error.mend, "request_id": request_id}
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), "error": str(error)}
+    return JSONResponse(body | {name: value for name, value in about.items() if value}, status, headers, PROBLEM)

@@ -1,0 +1,69 @@
+"""The models that are served, and how they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import numpy as np
+
+from ..bundle.manifest import Manifest, bundle_checksum
+from ..data.clip import Clip
+from ..errors import DataError
+from .problems import Refusal
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that is served: its manifest and the checksum that names it in results."""
+
+    manifest: Manifest
+    checksum: str
+
+    @classmethod
+    def read(cls, bundle: Path) -> Served:
+        """Read it from a bundle."""
+        return cls(Manifest.read(bundle), bundle_checksum(bundle))
+
+    def unit_ids(self, mouse: str) -> np.ndarray:
+        """Unit ids of one of its mice, in the order of the answers: (neurons,) int64."""
+        return np.asarray(next(entry.unit_ids for entry in self.manifest.mice if entry.name == mouse), dtype=np.int64)
+
+    def mouse(self, name: str | None) -> str:
+        """The mouse that was asked for; a model of one mouse answers for that one.
+
+        Raises
+        ------
+        DataError : it was not said.
+        Refusal : 404, the model has no such mouse.
+        """
+        known = [entry.name for entry in self.manifest.mice]
+        if name is None and len(known) == 1:
+            return known[0]
+        if name is None:
+            raise DataError("is missing", "mouse", f"name one of {', '.join(known)}")
+        if name not in known:
+            what = f"'{name}' is none of model '{self.manifest.name}'"
+            raise Refusal(HTTPStatus.NOT_FOUND, DataError(what, "mouse", f"known are {', '.join(known)}"))
+        return name
+
+
+Models = Mapping[str, Served]
+"""By name."""
+Predict = Callable[[str, Clip, str, np.ndarray | None], Awaitable[np.ndarray]]
+"""(model, clip, mouse, indices of its neurons or None for all) to responses (neurons, frames) float32."""
+
+
+def find(models: Models, name: str) -> Served:
+    """One of the models.
+
+    Raises
+    ------
+    Refusal : 404, there is none of that name.
+    """
+    if name not in models:
+        error = DataError(f"there is none of the name '{name}' here", "model", f"known are {', '.join(models)}")
+        raise Refusal(HTTPStatus.NOT_FOUND, error)
+    return models[name]
