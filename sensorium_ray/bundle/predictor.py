@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +47,9 @@ class Predictor(Protocol):
         ------
         DataError : the mouse is unknown, or the clip is not of the model's frame shape and channels.
         """
+
+    def stream(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """The same some frames at a time, in order, (n, some) each: an hour of video needs no more memory so."""
 
 
 def load_predictor(bundle: StrPath, threads: int = 0, cut: Cut | None = None) -> Predictor:
@@ -146,6 +149,10 @@ class ModelPredictor(_Described):
         """Responses to every frame; see `Predictor.predict`."""
         return self._cut.predict(self._run(mouse, self._check(clip, mouse, neurons)), clip)
 
+    def stream(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Responses some frames at a time; see `Predictor.stream`."""
+        return self._cut.stream(self._run(mouse, self._check(clip, mouse, neurons)), clip)
+
     def _run(self, mouse: str, neurons: np.ndarray) -> Run:
         """The graph, asked about some neurons of a mouse."""
         place = self.mice.index(mouse)
@@ -206,6 +213,13 @@ class EnsemblePredictor(_Described):
         self._check(clip, mouse, neurons)
         return self.combine(self.member_predictions(clip, mouse, neurons), mouse, neurons)
 
+    def stream(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Responses some frames at a time; see `Predictor.stream`."""
+        self._check(clip, mouse, neurons)
+        streams = [member.stream(clip, mouse, neurons) for member in self.members.values()]
+        for parts in _aligned(streams):
+            yield self.combine(dict(zip(self.members, parts, strict=True)), mouse, neurons)
+
     def member_predictions(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Each member's answer by its name."""
         return {name: member.predict(clip, mouse, neurons) for name, member in self.members.items()}
@@ -220,3 +234,16 @@ class EnsemblePredictor(_Described):
         columns = weights.reshape(len(weights), -1, 1)
         answers = (predictions[member.name].astype(np.float64) for member in self.manifest.members)
         return np.asarray(sum(column * answer for column, answer in zip(columns, answers, strict=True)), np.float32)
+
+
+def _aligned(streams: Sequence[Iterator[np.ndarray]]) -> Iterator[list[np.ndarray]]:
+    """The next frames of every stream, as many as all of them have: (n, some) each."""
+    waiting: list[np.ndarray | None] = [None] * len(streams)
+    while True:
+        parts = [next(stream, None) if part is None else part for stream, part in zip(streams, waiting, strict=True)]
+        some = [part for part in parts if part is not None]
+        if len(some) < len(parts):
+            return
+        ready = min(part.shape[1] for part in some)
+        yield [part[:, :ready] for part in some]
+        waiting = [part[:, ready:] if part.shape[1] > ready else None for part in some]

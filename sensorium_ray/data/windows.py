@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,13 +14,26 @@ Run = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """video (batch, frames, height, width), behavior (batch, channels, frames), pupil centre (batch, 2, frames), all
 float32, and moment (batch, frames) int64, the place of every frame in its clip -> (batch, neurons, answered frames)."""
 
-_FRAMES = 16
-"""Frames of windows answered in one call; at least one window is. A frame of the published DwiseNeuro takes 48 MB, and
-on a CPU more windows at once are no faster."""
+
+class _Cut:
+    """What all ways of cutting have in common: windows are asked one at a time, in order.
+
+    A frame of the published DwiseNeuro takes 48 MB, and on a CPU more windows at once are no faster.
+    """
+
+    __slots__ = ()
+
+    def stream(self, run: Run, clip: Clip) -> Iterator[np.ndarray]:
+        """Responses to every frame, some frames at a time, in order: (neurons, some) float32 each."""
+        raise NotImplementedError
+
+    def predict(self, run: Run, clip: Clip) -> np.ndarray:
+        """Responses to every frame: (neurons, frames) float32."""
+        return np.concatenate([*self.stream(run, clip)], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Chunks:
+class Chunks(_Cut):
     """For a network that answers every frame of what it is given, of any length.
 
     Parameters
@@ -41,19 +54,18 @@ class Chunks:
         """How many frames a network answers of those that it is given: all."""
         return frames
 
-    def predict(self, run: Run, clip: Clip) -> np.ndarray:
-        """Responses to every frame: (neurons, frames) float32."""
-        answers, start = [], 0
+    def stream(self, run: Run, clip: Clip) -> Iterator[np.ndarray]:
+        """Responses to every frame, a chunk at a time."""
+        start = 0
         while start < clip.frames:
             first = max(0, start - self.past)
             end = min(first + self.past + self.frames, clip.frames)
-            answers.append(_ask(run, clip, np.arange(first, end)[None])[0, :, start - first :])
+            yield _ask(run, clip, np.arange(first, end))[:, start - first :]
             start = end
-        return np.concatenate(answers, axis=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Overlapping:
+class Overlapping(_Cut):
     """For a network of windows of one length, whose answers are averaged where windows overlap.
 
     Parameters
@@ -88,22 +100,30 @@ class Overlapping:
             rows += [start + span for start in (*starts, last_start)]
         return np.minimum(np.array(rows), clip_frames - 1)
 
-    def predict(self, run: Run, clip: Clip) -> np.ndarray:
-        """Responses to every frame: (neurons, frames) float32."""
-        total: np.ndarray | None = None
-        count = np.zeros(clip.frames, np.float32)
-        for batch, answers in _batches(run, clip, self.indices(clip.frames)):
-            if total is None:
-                total = np.zeros((answers.shape[1], clip.frames), np.float32)
-            for answer, frames in zip(answers, batch, strict=True):
-                np.add.at(total.T, frames, answer.T)
-                np.add.at(count, frames, 1)
-        assert total is not None  # a clip has at least one frame, hence one window
-        return total / count
+    def stream(self, run: Run, clip: Clip) -> Iterator[np.ndarray]:
+        """Responses to every frame, those at a time that no window to come has a part in."""
+        windows = self.indices(clip.frames)
+        windows = windows[np.argsort(windows[:, 0], kind="stable")]
+        done, total = 0, np.zeros(0, np.float32)
+        count = np.zeros(int(windows.max(axis=1)[0]) + 1, np.float32)
+        for window in windows:
+            answer = _ask(run, clip, window)
+            total = total if total.size else np.zeros((len(count), len(answer)), np.float32)
+            ready = int(window[0]) - done
+            if ready:
+                yield (total[:ready] / count[:ready, None]).T
+                for sums in (total, count):
+                    sums[:-ready] = sums[ready:].copy()
+                    sums[-ready:] = 0
+                done += ready
+            np.add.at(total, window - done, answer.T)
+            np.add.at(count, window - done, 1)
+        left = clip.frames - done
+        yield (total[:left] / count[:left, None]).T
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(_Cut):
     """For a network of windows of one length that answers only their last frames; each frame is answered once.
 
     Parameters
@@ -125,18 +145,16 @@ class Blocks:
         """How many frames a network answers of those that it is given."""
         return frames - self.lost
 
-    def predict(self, run: Run, clip: Clip) -> np.ndarray:
-        """Responses to every frame: (neurons, frames) float32."""
+    def stream(self, run: Run, clip: Clip) -> Iterator[np.ndarray]:
+        """Responses to every frame, a block at a time."""
         block = self.answered(self.frames)
         begins = np.arange(self.offset % block - block, clip.frames, block)
         begins = np.minimum(begins[begins > -block], clip.frames - block)
-        windows = begins[:, None] + np.arange(-self.lost, block)
-        answers = (answer for _, some in _batches(run, clip, np.clip(windows, 0, clip.frames - 1)) for answer in some)
-        parts, done = [], 0
-        for begin, answer in zip(begins.tolist(), answers, strict=True):
-            parts.append(answer[:, done - begin :])
+        done = 0
+        for begin in begins.tolist():
+            window = np.arange(begin - self.lost, begin + block)
+            yield _ask(run, clip, np.clip(window, 0, clip.frames - 1))[:, done - begin :]
             done = begin + block
-        return np.concatenate(parts, axis=1)
 
 
 Cut = Chunks | Overlapping | Blocks
@@ -162,20 +180,12 @@ def with_windows(cut: Cut, frames: int, hop: int) -> Overlapping:
     return replace(cut, frames=frames, hop=hop)
 
 
-def _batches(run: Run, clip: Clip, windows: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """Some windows' moments (batch, frames), and the network's answers to them."""
-    size = max(1, _FRAMES // windows.shape[1])
-    for start in range(0, len(windows), size):
-        batch = windows[start : start + size]
-        yield batch, _ask(run, clip, batch)
-
-
 def _ask(run: Run, clip: Clip, moments: np.ndarray) -> np.ndarray:
-    """Answers to the frames at `moments`, (batch, frames)."""
+    """Answers to the frames at `moments`, (frames,): (neurons, answered frames)."""
     behavior, pupil_center = (
-        np.ascontiguousarray(array[:, moments].swapaxes(0, 1)) for array in (clip.behavior, clip.pupil_center)
+        np.ascontiguousarray(array[None, :, moments]) for array in (clip.behavior, clip.pupil_center)
     )
-    return run(clip.video[moments], behavior, pupil_center, moments.astype(np.int64))
+    return run(clip.video[None, moments], behavior, pupil_center, moments[None].astype(np.int64))[0]
 
 
 def _require(cut: Cut, possible: bool, rule: str) -> None:

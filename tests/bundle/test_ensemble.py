@@ -25,6 +25,8 @@ def test_an_ensemble_answers_with_the_weighted_mean_and_can_be_moved(
     clip = store[mouse].clip(store[mouse].select("oracle")[0].trial)
     first, second = (load_predictor(path).predict(clip, mouse) for path in members.values())
     np.testing.assert_allclose(ensemble.predict(clip, mouse), 0.25 * first + 0.75 * second, rtol=1e-5)
+    streamed = list(ensemble.stream(clip, mouse))
+    np.testing.assert_array_equal(np.concatenate(streamed, axis=1), ensemble.predict(clip, mouse))
     nested = {"pair": Path(moved), "linear_nonlinear": bundles["linear_nonlinear"]}
     write_ensemble(nested, [0.5, 0.5], tmp_path / "nested", {})
     third = load_predictor(bundles["linear_nonlinear"]).predict(clip, mouse)

@@ -31,6 +31,15 @@ def test_every_frame_of_any_clip_is_answered(name: str, frames: int, bundles: di
         assert (answer >= 0).all()
 
 
+@pytest.mark.parametrize("name", ["linear_nonlinear", "factorised3d", "dwiseneuro"])
+def test_a_streamed_answer_is_the_whole_one_in_short_parts(name: str, bundles: dict[str, Path]) -> None:
+    predictor = load_predictor(bundles[name], threads=1)
+    mouse, clip = predictor.mice[0], _clip(331)
+    parts = list(predictor.stream(clip, mouse))
+    assert max(part.shape[1] for part in parts) < 150
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), predictor.predict(clip, mouse))
+
+
 def test_chosen_neurons_answer_as_among_all(bundles: dict[str, Path]) -> None:
     predictor = load_predictor(bundles["factorised3d"])
     mouse, chosen = predictor.mice[1], np.array([4, 0])
