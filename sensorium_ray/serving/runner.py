@@ -1,80 +1,45 @@
-"""Start and stop the endpoint on Ray Serve: an ingress that speaks HTTP and a deployment that predicts."""
+"""Start and stop the endpoint on Ray Serve."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import ray
 from fastapi import FastAPI
 from ray import serve
-from ray.serve.handle import DeploymentHandle
+from ray.serve.config import BackpressureConfig
 from ray.serve.schema import LoggingConfig
 
 from .. import compute
 from ..bundle.manifest import find_bundles
-from ..bundle.predictor import Predictor, load_predictor
-from ..data.clip import Clip
 from ..errors import InputError
 from .app import make_app
+from .predictors import Predictors
 from .served import Served
 
 APPLICATION = "sensorium"
-LOADED_AT_ONCE = 4
-"""Models that a replica keeps in memory; the one unused for longest makes room."""
+ONGOING, QUEUED = 8, 64
+"""Requests that a replica reads and answers at once, and those that wait for it unread; further ones get a 503."""
+RETRY_AFTER = 1
+"""Seconds after which who got one may ask again."""
 _LAST_SECONDS = 5.0
 """How long requests may take to finish when the endpoint stops."""
 _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 
 
-class Model:
-    """Predicts with any of the bundles, one request at a time, off the event loop."""
+class Replica:
+    """Speaks HTTP and predicts: a full answer is 9.5 MB, and every process that it passes through takes its time."""
 
-    def __init__(self, bundles: dict[str, Path]) -> None:
-        self._bundles = bundles
-        self._loaded: OrderedDict[str, Predictor] = OrderedDict()
-        self._lock = threading.Lock()
-
-    async def predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
-        """Responses (neurons, frames) float32 of a mouse to a clip."""
-        return await asyncio.to_thread(self._predict, name, clip, mouse, neurons)
-
-    def _predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
-        # The thread of a cancelled request runs on: the lock still keeps the memory to one prediction's.
-        with self._lock:
-            return self._predictor(name).predict(clip, mouse, neurons)
-
-    def _predictor(self, name: str) -> Predictor:
-        if name not in self._loaded:
-            if len(self._loaded) == LOADED_AT_ONCE:
-                self._loaded.popitem(last=False)
-            self._loaded[name] = load_predictor(self._bundles[name])
-        self._loaded.move_to_end(name)
-        return self._loaded[name]
-
-
-class Ingress:
-    """Speaks HTTP and passes clips on to `Model`."""
-
-    def __init__(self, models: dict[str, Served], model: DeploymentHandle) -> None:
+    def __init__(self, bundles: dict[str, Path], models: dict[str, Served]) -> None:
         self._models = models
-        self._model = model
+        self._predictors = Predictors(bundles)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_app(self._models, self._predict)
-
-    async def _predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
-        try:
-            return await self._model.predict.remote(name, clip, mouse, neurons)
-        except ray.exceptions.RayTaskError as error:
-            raise compute.original(error) from error
+        return make_app(self._models, self._predictors.predict)
 
 
 @dataclass(frozen=True)
@@ -101,31 +66,48 @@ def start(folder: Path, host: str, port: int, address: str | None = None) -> End
     """
     bundles = {name: path.resolve() for name, path in find_bundles(folder).items()}
     models = {name: Served.read(path) for name, path in bundles.items()}
+    alone = address is None and "RAY_ADDRESS" not in os.environ and not ray.is_initialized()
     if address is None:
         _require_free(host, port)
-    owns_ray = not (ray.is_initialized() or address or "RAY_ADDRESS" in os.environ)
+    if alone:
+        _answer_directly(port)
     compute.connect(address)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if serve.status().proxies:
         raise InputError("serves already", "this Ray cluster", "stop that first with `serve shutdown`")
     try:
-        serve.start(http_options={"host": host, "port": port}, logging_config=_QUIET)
+        serve.start(http_options={"host": host, "port": _free_port() if alone else port}, logging_config=_QUIET)
         serve.run(_application(bundles, models), name=APPLICATION, logging_config=_QUIET)
     except BaseException:
-        _end(owns_ray)
+        _end(alone)
         raise
-    return Endpoint(f"http://{_url_host(host)}:{port}", models, owns_ray)
+    return Endpoint(f"http://{_url_host(host)}:{port}", models, alone)
+
+
+def _answer_directly(port: int) -> None:
+    """Let the one replica of a Ray that is started here listen itself, since Serve's proxy costs 35 ms an answer.
+
+    Serve has no other way to say so than the environment. On a cluster its proxies share the work among replicas.
+    """
+    os.environ |= {
+        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(port),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(port + 1),  # not itself one of them
+        "RAY_SERVE_PORT_QUARANTINE_S": "0",  # a replica that takes a dead one's place takes its port
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
+        "RAY_worker_niceness": "0",
+    }
 
 
 def _application(bundles: dict[str, Path], models: dict[str, Served]) -> serve.Application:
-    model = serve.deployment(Model, max_ongoing_requests=1, graceful_shutdown_timeout_s=_LAST_SECONDS)
-    ingress = serve.deployment(
-        serve.ingress()(Ingress),
-        max_ongoing_requests=16,
-        ray_actor_options={"num_cpus": 0},  # it only waits
+    replica = serve.deployment(
+        serve.ingress()(Replica),
+        max_ongoing_requests=ONGOING,
+        max_queued_requests=QUEUED,
+        backpressure_config=BackpressureConfig(status_code=503, retry_after_s=RETRY_AFTER),
         graceful_shutdown_timeout_s=_LAST_SECONDS,
     )
-    return ingress.bind(models, model.bind(bundles))
+    return replica.bind(bundles, models)
 
 
 def _end(owns_ray: bool) -> None:
@@ -134,6 +116,12 @@ def _end(owns_ray: bool) -> None:
         ray.shutdown()
     else:
         serve.shutdown()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _require_free(host: str, port: int) -> None:
