@@ -48,6 +48,7 @@ RAY = {
     "search/sweep.py",
     "search/tune_trial.py",
     "search/tuner.py",
+    "serving/deployment.py",
     "serving/runner.py",
     "training/distributed.py",
 }

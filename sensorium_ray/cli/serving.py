@@ -23,6 +23,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     address: Annotated[str | None, typer.Option(help="Ray cluster to serve on; none: this machine.")] = None,
+    queue: Annotated[int, typer.Option(min=1, help="Requests that may wait; further ones get HTTP status 503.")] = 64,
 ) -> None:
     """Answer for bundles over HTTP until Ctrl-C.
 
@@ -32,7 +33,7 @@ def serve(
     from ..serving import runner
 
     stopped = threading.Event()
-    endpoint = runner.start(folder or PRETRAINED, host, port, address)
+    endpoint = runner.start(folder or PRETRAINED, host, port, address, queue)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())

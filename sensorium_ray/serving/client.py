@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import numpy as np
+from httpx_retries import Retry, RetryTransport
 
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..errors import EndpointError
 from .protocol_v1 import NPZ, pack
 
 _PATIENCE = httpx.Timeout(10.0, read=600.0, write=60.0)
+_RETRIES = Retry(
+    10, ["GET", "POST"], [HTTPStatus.SERVICE_UNAVAILABLE], retry_on_exceptions=[], backoff_factor=0.5, total_timeout=30
+)
+"""Of an endpoint that is busy: after as many seconds as it says, for half a minute."""
 
 
 class Client:
@@ -24,7 +30,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(timeout=_PATIENCE)
+        self._http = httpx.Client(timeout=_PATIENCE, transport=RetryTransport(retry=_RETRIES))
 
     def models(self) -> list[dict[str, Any]]:
         """Descriptions of the models: name, kind, architecture, mice, frame_shape, rate, checksum."""
@@ -61,7 +67,7 @@ class Client:
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise EndpointError("is not an address", self.url, "give one such as http://127.0.0.1:8000") from error
         except httpx.HTTPError as error:
-            raise EndpointError(f"the connection broke ({type(error).__name__})", self.url) from error
+            raise EndpointError(f"the connection broke ({type(error).__name__})", self.url, "ask again") from error
         if response.is_success:
             return response
         raise EndpointError(_sentence(response), self.url)

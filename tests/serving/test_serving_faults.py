@@ -1,0 +1,110 @@
+"""A real endpoint with too much to do, with clients that leave, and with a replica that is killed."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+from serving.conftest import noise
+from serving.endpoints import Running, serving
+
+from sensorium_ray.bundle.predictor import load_predictor
+from sensorium_ray.bundle.pretrained import PRETRAINED
+from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
+from sensorium_ray.errors import EndpointError
+from sensorium_ray.serving.client import Client
+from sensorium_ray.serving.protocol_v1 import NPZ, pack
+
+SLOW = "gru"  # about a second for 300 frames
+MANY = 24  # more than a replica takes (8) and may wait (2) together
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with serving("--queue", 2) as (found, _):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def mouse() -> str:
+    return load_predictor(PRETRAINED / SLOW).mice[0]
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    return noise(150, 36, 64)
+
+
+def ask(running: Running, clip: Clip, mouse: str) -> httpx.Response:
+    body = pack({name: getattr(clip, name) for name in CLIP_ARRAYS})
+    url = f"{running.url}/v1/models/{SLOW}/predict?mouse={mouse}"
+    return httpx.post(url, content=body, headers={"content-type": NPZ, "accept": NPZ}, timeout=120)
+
+
+def test_a_full_queue_is_a_503_that_says_when_to_ask_again(running: Running, clip: Clip, mouse: str) -> None:
+    with ThreadPoolExecutor(MANY) as pool:
+        answers = list(pool.map(lambda _: ask(running, clip, mouse), range(MANY)))
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert {answer.status_code for answer in answers} == {200, 503}
+    assert len(refused) >= MANY - 8 - 2 - 2  # a few may be answered while others arrive
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+    assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
+
+
+def test_the_client_asks_a_busy_endpoint_again(running: Running, clip: Clip, mouse: str) -> None:
+    expected = load_predictor(PRETRAINED / SLOW).predict(clip, mouse)
+    short = Clip(clip.video[:40], clip.behavior[:, :40], clip.pupil_center[:, :40])
+    with ThreadPoolExecutor(16) as pool:
+        crowd = [pool.submit(Client(running.url).predict, SLOW, short, mouse) for _ in range(15)]
+        answer = Client(running.url).predict(SLOW, clip, mouse)
+        assert {one.result().shape for one in crowd} == {(len(expected), 40)}
+    np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_who_hangs_up_is_no_longer_predicted_for(running: Running, clip: Clip, mouse: str) -> None:
+    long = Clip(*(np.concatenate([getattr(clip, name)] * 60, axis=0 if name == "video" else 1) for name in CLIP_ARRAYS))
+    body = pack({name: getattr(long, name) for name in CLIP_ARRAYS})
+    host, _, port = running.url.removeprefix("http://").partition(":")
+    head = f"POST /v1/models/{SLOW}/predict?mouse={mouse} HTTP/1.1\r\nHost: x\r\nContent-Type: {NPZ}\r\n"
+    began = time.monotonic()
+    ask(running, clip, mouse)
+    alone = time.monotonic() - began
+    for _ in range(2):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            time.sleep(2)  # it is predicting
+    began = time.monotonic()
+    assert ask(running, clip, mouse).status_code == 200
+    # The two long ones together would take 120 times as long as this one.
+    assert time.monotonic() - began < 40 * alone
+
+
+def test_a_killed_replica_costs_no_more_than_an_error_that_says_to_ask_again(
+    running: Running, clip: Clip, mouse: str
+) -> None:
+    expected = load_predictor(PRETRAINED / SLOW).predict(clip, mouse)
+
+    told: set[str] = set()
+
+    def persist(_: int) -> np.ndarray:
+        for _ in range(120):
+            try:
+                return Client(running.url).predict(SLOW, clip, mouse)
+            except EndpointError as error:
+                told.add(error.mend)
+                time.sleep(0.5)
+        raise AssertionError("it never came back")
+
+    with ThreadPoolExecutor(6) as pool:
+        waiting = [pool.submit(persist, number) for number in range(6)]
+        time.sleep(1)
+        [replica] = running.processes("ServeReplica")
+        replica.kill()
+        for one in waiting:
+            np.testing.assert_allclose(one.result(), expected, rtol=1e-5, atol=1e-5)
+    assert told <= {"ask again", "start one with `sensorium serve`"}
