@@ -50,7 +50,7 @@ class EvalWindow:
         ConfigError : the name is not of that form, or names no frame.
         """
         first, dots, last = name.partition("..")
-        if dots and first.isdigit() and (last == "end" or (last.isdigit() and int(last) >= int(first))):
+        if dots and first.isdecimal() and (last == "end" or (last.isdecimal() and int(last) >= int(first))):
             return cls(int(first), None if last == "end" else int(last) + 1)
         raise ConfigError(f"'{name}' names no frames", "--frames", "write it as 50..299 or 50..end")
 

@@ -10,6 +10,7 @@ import uuid
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -29,6 +30,7 @@ def make_app(models: Models, predict: Predict) -> FastAPI:
     app.add_middleware(_Failures)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _refused)
+    app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
 
     app.include_router(routes_v1.routes(models, predict))
@@ -43,6 +45,9 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, HTTPException):
         unknown = InputError(error.detail, f"{request.method} {request.url.path}", "GET /v1/models lists the models")
         return problem(error.status_code, unknown, headers=error.headers)
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, DataError(first["msg"], str(first["loc"][-1])))
     assert isinstance(error, DataError)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, error)
 

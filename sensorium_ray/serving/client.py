@@ -13,7 +13,7 @@ from httpx_retries import Retry, RetryTransport
 
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..errors import EndpointError
-from .protocol_v1 import NPZ, pack
+from .answers import NPZ, pack
 
 _PATIENCE = httpx.Timeout(10.0, read=600.0, write=60.0)
 _RETRIES = Retry(

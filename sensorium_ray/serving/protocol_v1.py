@@ -1,4 +1,4 @@
-"""Protocol v1, bytes to clip and responses to bytes: this project's own, npz or JSON either way.
+"""Protocol v1, bytes to clip: this project's own, npz or JSON; `answers.py` writes what goes back.
 
 Nothing here knows the web framework, so that it is tested without one. npz is read without unpickling.
 """
@@ -14,17 +14,15 @@ import numpy as np
 
 from ..data.clip import CLIP_ARRAYS, Clip, clip_of
 from ..errors import DataError
+from .answers import JSON, NPZ
 from .bodies import MEBIBYTE
 from .problems import Refusal, bad_request
 from .served import Served
 
-NPZ = "application/x-npz"
-JSON = "application/json"
 BODY_LIMITS = {NPZ: 512 * MEBIBYTE, JSON: 64 * MEBIBYTE}
 """Largest body by media type, bytes; JSON's is smaller, since its numbers grow tenfold when they are read."""
 UNPACKED_LIMIT = 512 * MEBIBYTE
 """Largest sum of the arrays of an npz body, bytes."""
-UNITS = "deconvolved calcium, arbitrary units"
 
 
 def media_type_of(content_type: str) -> str:
@@ -61,28 +59,6 @@ def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[Clip,
     return clip_of(arrays), named
 
 
-def write_answer(media_type: str, model: Served, mouse: str, responses: np.ndarray) -> bytes:
-    """Write the body of an answer.
-
-    Parameters
-    ----------
-    responses : (neurons, frames) float32, deconvolved calcium, arbitrary units.
-    """
-    unit_ids = model.unit_ids(mouse)
-    if media_type == NPZ:
-        return pack({"responses": responses, "unit_ids": unit_ids})
-    answer = {
-        "model": model.manifest.name,
-        "checksum": model.checksum,
-        "mouse": mouse,
-        "unit_ids": unit_ids.tolist(),
-        "rate": model.manifest.rate,
-        "units": UNITS,
-        "responses": responses.tolist(),
-    }
-    return json.dumps(answer, allow_nan=False).encode()
-
-
 def describe(model: Served) -> dict[str, object]:
     """What a model answers for, as `GET /v1/models` tells it."""
     manifest = model.manifest
@@ -95,13 +71,6 @@ def describe(model: Served) -> dict[str, object]:
         "rate": manifest.rate,
         "checksum": model.checksum,
     }
-
-
-def pack(arrays: dict[str, np.ndarray]) -> bytes:
-    """Bytes of an npz of named arrays."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
 
 
 def _unpack(body: bytes) -> dict[str, np.ndarray]:

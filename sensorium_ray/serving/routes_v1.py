@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from . import protocol_v1
+from . import answers, protocol_v1
+from .answers import Answer
 from .bodies import read_body
-from .protocol_v1 import JSON, NPZ
+from .selection import Selection
 from .served import Models, Predict, find
 
 
@@ -27,16 +29,27 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         return protocol_v1.describe(find(models, name))
 
     @router.post("/{name}/predict")
-    async def predict_responses(name: str, request: Request, mouse: str | None = None) -> Response:
-        """Predict the responses of a mouse to a clip; npz or JSON, in and (by Accept) out."""
+    async def predict_responses(
+        name: str,
+        request: Request,
+        mouse: Annotated[str | None, Query(description="Whose neurons answer.")] = None,
+        neurons: Annotated[str | None, Query(description="Indices of some neurons, such as 0,5,7.")] = None,
+        unit_ids: Annotated[str | None, Query(description="Unit ids of some neurons, such as 12,40.")] = None,
+        frames: Annotated[str | None, Query(description="Frames that are told, such as 50..299 or 50..end.")] = None,
+        mean: Annotated[bool, Query(description="Tell the mean over those frames.")] = False,
+        dtype: Annotated[Literal["float32", "float16"], Query(description="Of the responses.")] = "float32",
+    ) -> Response:
+        """Predict the responses of a mouse to a clip: npz or JSON; the answer as JSON, npz, npy, Arrow or Parquet."""
         model = find(models, name)
+        form = answers.accepted(request.headers.get("accept", ""))
         media_type = protocol_v1.media_type_of(request.headers.get("content-type", ""))
         body = await read_body(request, protocol_v1.BODY_LIMITS[media_type])
-        clip, mouse = await asyncio.to_thread(protocol_v1.read_request, media_type, body, mouse)
-        mouse = model.mouse(mouse)
-        responses = await predict(name, clip, mouse, None)
-        accepted = NPZ if NPZ in request.headers.get("accept", "") else JSON
-        answer = await asyncio.to_thread(protocol_v1.write_answer, accepted, model, mouse, responses)
-        return Response(answer, media_type=accepted)
+        clip, named = await asyncio.to_thread(protocol_v1.read_request, media_type, body, mouse)
+        whose = model.mouse(named)
+        wanted = Selection.read(model, whose, neurons, unit_ids, frames, mean, dtype == "float16")
+        responses = await predict(name, clip, whose, wanted.neurons)
+        times, told = wanted.of(responses, clip.rate)
+        answer = Answer(model, whose, wanted.unit_ids(model, whose), times, told)
+        return Response(await asyncio.to_thread(answers.write, answer, form), media_type=form)
 
     return router

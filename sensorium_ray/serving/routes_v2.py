@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 
 from ..errors import DataError
 from . import protocol_v2
+from .answers import JSON, NPZ
 from .bodies import read_body
 from .problems import Refusal
-from .protocol_v1 import BODY_LIMITS, JSON, NPZ
+from .protocol_v1 import BODY_LIMITS
 from .protocol_v2 import HEADER_LENGTH, VERSION
 from .served import Models, Predict, Served, find
 

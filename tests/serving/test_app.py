@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import DataError
 from sensorium_ray.serving import protocol_v1
+from sensorium_ray.serving.answers import JSON, NPZ, pack
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.problems import PROBLEM
-from sensorium_ray.serving.protocol_v1 import JSON, NPZ, pack
 from sensorium_ray.serving.served import Served
 
 URL = "/v1/models/tiny/predict"

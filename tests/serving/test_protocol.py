@@ -4,7 +4,6 @@ import io
 import json
 import zipfile
 from http import HTTPStatus
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,9 @@ import pytest
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import DataError
 from sensorium_ray.serving import protocol_v1
-from sensorium_ray.serving.protocol_v1 import JSON, NPZ, Refusal, Served, pack, read_request, write_answer
+from sensorium_ray.serving.answers import JSON, NPZ, pack
+from sensorium_ray.serving.problems import Refusal
+from sensorium_ray.serving.protocol_v1 import read_request
 
 
 def arrays_of(clip: Clip) -> dict[str, np.ndarray]:
@@ -128,21 +129,3 @@ def test_a_member_that_is_no_array_counts_as_missing(clip: Clip) -> None:
         archive.writestr("video.npy", b"not an array")
     with pytest.raises(DataError, match="video and behavior and pupil_center missing"):
         read_request(NPZ, buffer.getvalue(), "m")
-
-
-def test_answers_carry_every_bit_in_both_formats(bundles: Path) -> None:
-    model = Served.read(bundles / "tiny")
-    responses = np.random.default_rng(1).gamma(1.0, 1.0, (3, 50)).astype(np.float32)
-    with np.load(io.BytesIO(write_answer(NPZ, model, "mouse-a", responses))) as archive:
-        np.testing.assert_array_equal(archive["responses"], responses, strict=True)
-        np.testing.assert_array_equal(archive["unit_ids"], np.array([5, 7, 9]), strict=True)
-    answer = json.loads(write_answer(JSON, model, "mouse-a", responses))
-    np.testing.assert_array_equal(np.array(answer.pop("responses"), np.float32), responses, strict=True)
-    assert answer == {
-        "model": "tiny",
-        "checksum": model.checksum,
-        "mouse": "mouse-a",
-        "unit_ids": [5, 7, 9],
-        "rate": 30.0,
-        "units": "deconvolved calcium, arbitrary units",
-    }

@@ -21,6 +21,7 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 from sensorium_ray.bundle.predictor import Predictor, load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import protocol_v1
+from sensorium_ray.serving.answers import JSON
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.protocol_v2 import HEADER_LENGTH
@@ -114,6 +115,11 @@ def test_triton_gets_the_predictors_numbers(
     assert answer.get_response()["id"] == "id-7"
     np.testing.assert_array_equal(answer.as_numpy("responses"), predictor.predict(clip, "mouse-b"), strict=True)
     np.testing.assert_array_equal(answer.as_numpy("unit_ids"), np.array([2, 3]), strict=True)
+
+
+def test_the_mouse_may_be_a_parameter(client: triton.InferenceServerClient, predictor: Predictor, clip: Clip) -> None:
+    answer = client.infer("tiny", tensors(clip, "mouse-a")[:3], parameters={"mouse": "mouse-a"})
+    np.testing.assert_array_equal(answer.as_numpy("responses"), predictor.predict(clip, "mouse-a"))
 
 
 def test_neurons_and_outputs_are_chosen(client: triton.InferenceServerClient, predictor: Predictor, clip: Clip) -> None:
@@ -239,6 +245,6 @@ def test_binary_parts_that_do_not_add_up(
 def test_packed_bodies_are_bounded_and_whole(
     web: TestClient, monkeypatch: pytest.MonkeyPatch, content: bytes, encoding: str, status: int, sentence: str
 ) -> None:
-    monkeypatch.setitem(protocol_v1.BODY_LIMITS, protocol_v1.JSON, 1024**2)
+    monkeypatch.setitem(protocol_v1.BODY_LIMITS, JSON, 1024**2)
     answer = web.post(INFER, content=content, headers={"content-encoding": encoding})
     assert (answer.status_code, answer.json()["error"][: len(sentence)]) == (status, sentence)

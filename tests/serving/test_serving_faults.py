@@ -17,8 +17,8 @@ from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import EndpointError
+from sensorium_ray.serving.answers import NPZ, pack
 from sensorium_ray.serving.client import Client
-from sensorium_ray.serving.protocol_v1 import NPZ, pack
 
 SLOW = "gru"  # about a second for 300 frames
 MANY = 24  # more than a replica takes (8) and may wait (2) together

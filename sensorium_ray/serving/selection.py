@@ -1,0 +1,104 @@
+"""What part of an answer is asked for: some neurons, some frames, their mean, at half precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..benchmark import EvalWindow
+from ..errors import ConfigError, DataError
+from .served import Served
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A part of a mouse's answer to a clip.
+
+    Parameters
+    ----------
+    neurons : (n,) int64, indices into the mouse's neurons; None: all.
+    frames : that are told; None: all. All are predicted, since a network looks back.
+    mean : tell the mean over those frames instead.
+    half : tell float16.
+    """
+
+    neurons: np.ndarray | None = None
+    frames: EvalWindow | None = None
+    mean: bool = False
+    half: bool = False
+
+    @classmethod
+    def read(
+        cls,
+        model: Served,
+        mouse: str,
+        neurons: str | None,
+        unit_ids: str | None,
+        frames: str | None,
+        mean: bool,
+        half: bool,
+    ) -> Selection:
+        """Read the parameters of an address.
+
+        Parameters
+        ----------
+        neurons, unit_ids : numbers with commas between them, '0,5,7'; one of the two.
+        frames : as the papers write them, both ends included: '50..299', '50..end'.
+
+        Raises
+        ------
+        DataError : they are not written so, or the mouse has no such neuron.
+        """
+        if neurons is not None and unit_ids is not None:
+            raise DataError("are given beside unit_ids", "neurons", "choose by one of the two")
+        chosen = None
+        if neurons is not None:
+            chosen = _numbers("neurons", neurons)
+            size = len(model.unit_ids(mouse))
+            if chosen.max() >= size:
+                raise DataError("are not indices of this mouse's neurons", "neurons", f"give 0 to {size - 1}")
+        if unit_ids is not None:
+            chosen = _places(model.unit_ids(mouse), _numbers("unit_ids", unit_ids))
+        try:
+            window = None if frames is None else EvalWindow.parse(frames)
+        except ConfigError as error:
+            raise DataError(error.what, "frames", error.mend) from error
+        return cls(chosen, window, mean, half)
+
+    def unit_ids(self, model: Served, mouse: str) -> np.ndarray:
+        """Unit ids of the neurons that are told: (n,) int64."""
+        known = model.unit_ids(mouse)
+        return known if self.neurons is None else known[self.neurons]
+
+    def of(self, responses: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+        """Times in seconds and responses that are told, (frames,) float64 and (neurons, frames).
+
+        Raises
+        ------
+        DataError : the clip has none of the frames.
+        """
+        count = responses.shape[1]
+        times, told = np.arange(count) / rate, slice(None) if self.frames is None else self.frames.slice(count)
+        times, responses = times[told], responses[:, told]
+        if not len(times):
+            raise DataError(f"are none of the clip's {count}", "frames", f"choose among 0..{count - 1}")
+        if self.mean:
+            times, responses = times.mean(keepdims=True), responses.mean(axis=1, keepdims=True, dtype=np.float64)
+        return times, np.ascontiguousarray(responses, np.float16 if self.half else np.float32)
+
+
+def _numbers(name: str, text: str) -> np.ndarray:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+        raise DataError(f"are '{text}'", name, "give whole numbers with commas between them, such as 0,5,7")
+    return np.array(parts, dtype=np.int64)
+
+
+def _places(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where each wanted unit id stands among the known ones."""
+    place_of = {unit_id: place for place, unit_id in enumerate(known.tolist())}
+    missing = [unit_id for unit_id in wanted.tolist() if unit_id not in place_of]
+    if missing:
+        raise DataError(f"{missing[0]} is none of this mouse's", "unit_ids", "ask for all to see them")
+    return np.array([place_of[unit_id] for unit_id in wanted.tolist()])
