@@ -66,7 +66,7 @@ def published_bundle(folder: Path, architecture: str = "dwiseneuro") -> Path:
         # Nothing is known that the mice's inputs could be normalised by.
         config = {**space(architecture, "published").settings["model"], "normalisation": "raw"}
         about = {"name": path.name, "architecture": architecture, "config": config, "provenance": {}}
-        write_bundle(path, find.build(architecture, config, population), population, clips, **about)
+        write_bundle(path, find.build(architecture, config, population), population, clips, known=False, **about)
     return path
 
 

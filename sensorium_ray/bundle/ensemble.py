@@ -38,7 +38,7 @@ def write_ensemble(
     manifests = {name: Manifest.read(path) for name, path in members.items()}
     first_name, first = next(iter(manifests.items()))
     for name, manifest in manifests.items():
-        for what in ("mice", "frame_shape", "rate", "behavior_channels", "inputs"):
+        for what in ("neurons", "frame_shape", "rate", "behavior_channels", "inputs"):
             if getattr(manifest, what) != getattr(first, what):
                 raise BundleError(
                     f"has other {what} than {first_name}", name, "ensemble models of the same frame store"

@@ -18,7 +18,7 @@ from ..data.store import FrameStore
 from ..data.windows import Blocks, Overlapping, with_windows
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
-from ..models.population import Population
+from ..models.population import MouseSpec, Population
 from ..storage import StrPath, atomic_path, locate, require_new
 from ..training.checkpoint import Checkpoint
 from ..training.inference import torch_run
@@ -64,7 +64,7 @@ def export(
     require_new(out)
     saved = Checkpoint.read(locate(checkpoint))
     clips = oracle_clips(FrameStore.open(store or saved.provenance["store"]), saved.population)
-    about = {"name": name or out.name, "architecture": saved.architecture, "config": saved.config}
+    about: dict[str, Any] = {"name": name or out.name, "architecture": saved.architecture, "config": saved.config}
     encoder = saved.encoder()
     if windows is not None:
         encoder.cut = with_windows(encoder.cut, *windows)
@@ -72,7 +72,13 @@ def export(
 
 
 def write_bundle(
-    out: Path, encoder: Encoder, population: Population, clips: Mapping[str, tuple[str, Clip]], **about: Any
+    out: Path,
+    encoder: Encoder,
+    population: Population,
+    clips: Mapping[str, tuple[str, Clip]],
+    *,
+    known: bool = True,
+    **about: Any,
 ) -> Manifest:
     """Write a network as a bundle and compare the two.
 
@@ -80,6 +86,7 @@ def write_bundle(
     ----------
     out : must not exist.
     clips : of each mouse, by mouse, with the clip's name.
+    known : whether the population's statistics are those of a frame store.
     about : what the manifest says beside what follows from the network: name, architecture, config, provenance.
 
     Raises
@@ -95,7 +102,7 @@ def write_bundle(
         save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, folder / WEIGHTS)
         manifest = Manifest(
             kind="model",
-            mice=tuple(MouseEntry(name=m.name, unit_ids=tuple(map(int, m.unit_ids))) for m in population.mice),
+            mice=tuple(_entry(mouse, known) for mouse in population.mice),
             frame_shape=example.video.shape[1:],
             rate=example.rate,
             behavior_channels=len(example.behavior),
@@ -108,6 +115,15 @@ def write_bundle(
         manifest = manifest.model_copy(update={"parity": _measure_parity(encoder, population, folder, clips)})
         manifest.write(folder)
     return manifest
+
+
+def _entry(mouse: MouseSpec, known: bool) -> MouseEntry:
+    """What the manifest says of a mouse; its means if they are known."""
+    entry = MouseEntry(name=mouse.name, unit_ids=tuple(mouse.unit_ids.tolist()))
+    if not known:
+        return entry
+    means = {"behavior_mean": mouse.statistics.behavior_mean, "pupil_center_mean": mouse.statistics.pupil_mean}
+    return entry.model_copy(update={name: tuple(mean.tolist()) for name, mean in means.items()})
 
 
 def write_onnx(encoder: Encoder, example: Clip, path: Path) -> None:

@@ -85,6 +85,7 @@ def import_checkpoint(
         architecture=foreign.architecture,
         config=config,
         inputs="recorded" if recorded else "normalised",
+        known=data is not None,
         provenance={
             "version": package_version(),
             "imported_from": {"format": format_name, "file": file.name, "sha256": sha256(file)},

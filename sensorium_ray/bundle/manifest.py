@@ -26,10 +26,15 @@ class _Part(BaseModel):
 
 
 class MouseEntry(_Part):
-    """A mouse that the model answers for; its neurons in the order of its answers."""
+    """A mouse that the model answers for; its neurons in the order of its answers.
+
+    The means are those of its training trials, by channel, as recorded; None where the model came without them.
+    """
 
     name: str
     unit_ids: tuple[int, ...]
+    behavior_mean: tuple[float, ...] | None = None
+    pupil_center_mean: tuple[float, ...] | None = None
 
 
 class CutEntry(_Part):
@@ -100,6 +105,11 @@ class Manifest(_Part):
     members: tuple[Member, ...] = ()
     files: dict[str, str]
     provenance: dict[str, Any]
+
+    @property
+    def neurons(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Mice and their unit ids: what two models must share to answer for the same neurons."""
+        return tuple((mouse.name, mouse.unit_ids) for mouse in self.mice)
 
     @classmethod
     def read(cls, bundle: Path) -> Manifest:

@@ -66,10 +66,13 @@ def predict(
     storage.require_new(out)
     answer = Client(url).answer(model, read_clip(clip), mouse)
     if out.suffix == ".npz":
-        storage.write_npz(out, answer)
+        arrays = {name: getattr(answer, name) for name in ("responses", "unit_ids", "times")}
+        storage.write_npz(out, arrays)
     else:
-        storage.write_npy(out, answer["responses"])
-    neurons, frames = answer["responses"].shape
+        storage.write_npy(out, answer.responses)
+    for warning in answer.about["warnings"]:
+        typer.echo(f"note: {warning}", err=True)
+    neurons, frames = answer.responses.shape
     if as_json:
         written = {"model": model, "mouse": mouse, "neurons": neurons, "frames": frames, "out": str(out)}
         typer.echo(json.dumps(written))

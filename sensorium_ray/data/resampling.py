@@ -25,6 +25,8 @@ Timing = Literal["hold", "blend"]
 
 GREY = 128.0
 """Grey level of bars and of what lies behind transparent pixels, that of a blank screen (`stimuli.GREY`)."""
+LONGEST_SIDE = 16384
+"""Of a source frame, pixels: how much each counts in each model pixel is held in one matrix a side."""
 
 _SAME_TIME = 1e-9  # s, by which times that are equal may differ after arithmetic
 
@@ -172,8 +174,9 @@ def frames_of(video: np.ndarray, rate: float) -> Iterator[SourceFrame]:
     ------
     DataError : the array is no video, or the rate is not positive.
     """
-    if video.ndim != 3 or 0 in video.shape:
-        raise DataError(f"has shape {video.shape}", "video", "give (frames, height, width)")
+    if video.ndim != 3 or 0 in video.shape or max(video.shape[1:]) > LONGEST_SIDE:
+        mend = f"give (frames, height, width), no side longer than {LONGEST_SIDE}"
+        raise DataError(f"has shape {video.shape}", "video", mend)
     if not np.issubdtype(video.dtype, np.number) or np.iscomplexobj(video):
         raise DataError(f"has dtype {video.dtype}", "video", "give real numbers")
     if not (math.isfinite(rate) and rate > 0):
@@ -236,7 +239,7 @@ def _is_identity(weights: np.ndarray) -> bool:
     return weights.shape[0] == weights.shape[1] and bool((weights.diagonal() == 1).all())
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _weights(length: int, extent: float, target: int, resize: Resize) -> np.ndarray:
     """How much each source pixel counts in each target pixel along one axis.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +22,24 @@ _RETRIES = Retry(
     10, ["GET", "POST"], [HTTPStatus.SERVICE_UNAVAILABLE], retry_on_exceptions=[], backoff_factor=0.5, total_timeout=30
 )
 """Of an endpoint that is busy: after as many seconds as it says, for half a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """What an endpoint answered.
+
+    Parameters
+    ----------
+    responses : (neurons, frames) float32, deconvolved calcium, arbitrary units.
+    unit_ids : (neurons,) int64.
+    times : (frames,) float64, seconds since the clip's first frame.
+    about : model, checksum, mouse, rate, units, and warnings: what was done to the clip.
+    """
+
+    responses: np.ndarray
+    unit_ids: np.ndarray
+    times: np.ndarray
+    about: dict[str, Any]
 
 
 class Client:
@@ -42,20 +62,21 @@ class Client:
 
     def predict(self, model: str, clip: Clip, mouse: str) -> np.ndarray:
         """Responses (neurons, frames) float32 of a mouse to a clip, deconvolved calcium, arbitrary units."""
-        return self.answer(model, clip, mouse)["responses"]
+        return self.answer(model, clip, mouse).responses
 
-    def answer(self, model: str, clip: Clip, mouse: str) -> dict[str, np.ndarray]:
-        """The same with its rows' names: responses (neurons, frames) float32, unit_ids (neurons,) int64."""
+    def answer(self, model: str, clip: Clip, mouse: str) -> Responses:
+        """The same with its neurons, times, and what was done to the clip."""
         response = self._send(
             "POST",
             f"/v1/models/{quote(model, safe='')}/predict",
-            params={"mouse": mouse},
+            params={"mouse": mouse, "rate": clip.rate},
             headers={"Content-Type": NPZ, "Accept": NPZ},
             content=pack({name: getattr(clip, name) for name in CLIP_ARRAYS}),
         )
         try:
             with np.load(io.BytesIO(response.content), allow_pickle=False) as archive:
-                return {name: archive[name] for name in ("responses", "unit_ids")}
+                responses, unit_ids, times = (archive[name] for name in ("responses", "unit_ids", "times"))
+                return Responses(responses, unit_ids, times, json.loads(str(archive["about"])))
         except Exception as error:  # zipfile, zlib and numpy each raise their own
             raise self._foreign() from error
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import numpy as np
 
-from ..data.clip import CLIP_ARRAYS, Clip, clip_of
+from ..data.clip import CLIP_ARRAYS
 from ..errors import DataError
 from .answers import JSON, NPZ
 from .bodies import MEBIBYTE
@@ -39,16 +39,16 @@ def media_type_of(content_type: str) -> str:
     raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, DataError(what, "content-type", f"send {NPZ} or {JSON}"))
 
 
-def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[Clip, str | None]:
-    """Read the clip of a request's body, and the mouse, which a JSON body may name instead of the query.
+def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[dict[str, np.ndarray], str | None]:
+    """Read the arrays of a request's body, and the mouse, which a JSON body may name instead of the query.
 
     Raises
     ------
     Refusal : 400, the body is not of its media type; 413, it grows too large when unpacked.
-    DataError : the arrays are missing or do not make a clip.
+    DataError : the mouse is no name, or an array is none.
     """
     if media_type == NPZ:
-        return clip_of(_unpack(body)), mouse
+        return _unpack(body), mouse
     fields = _parse(body)
     named = fields.get("mouse", mouse)
     if named is not None and not isinstance(named, str):
@@ -56,7 +56,7 @@ def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[Clip,
     if mouse is not None and named != mouse:
         raise DataError(f"is '{named}' in the body but '{mouse}' in the address", "mouse", "name it once")
     arrays = {name: _array(name, fields[name]) for name in CLIP_ARRAYS if name in fields}
-    return clip_of(arrays), named
+    return arrays, named
 
 
 def describe(model: Served) -> dict[str, object]:
@@ -78,7 +78,8 @@ def _unpack(body: bytes) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(io.BytesIO(body)) as directory:
             _check_directory(directory.infolist())
         with np.load(io.BytesIO(body), allow_pickle=False) as archive:
-            return {name: archive[name] for name in CLIP_ARRAYS if name in archive.files}
+            found = {name: archive[name] for name in CLIP_ARRAYS if name in archive.files}
+        return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
     except Refusal:
         raise
     except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from . import answers, protocol_v1
+from ..benchmark import FRAME_RATE
+from ..data.resampling import Fit, Resize, Sampling, Timing
+from . import answers, clips, protocol_v1
 from .answers import Answer
 from .bodies import read_body
 from .selection import Selection
@@ -38,18 +40,24 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         frames: Annotated[str | None, Query(description="Frames that are told, such as 50..299 or 50..end.")] = None,
         mean: Annotated[bool, Query(description="Tell the mean over those frames.")] = False,
         dtype: Annotated[Literal["float32", "float16"], Query(description="Of the responses.")] = "float32",
+        rate: Annotated[float, Query(gt=0, le=1000, description="Frames per second of the video.")] = FRAME_RATE,
+        resize: Annotated[Resize, Query(description="How the video gets the model's size.")] = "area",
+        fit: Annotated[Fit, Query(description="What is done where its aspect is another.")] = "crop",
+        timing: Annotated[Timing, Query(description="How it gets the model's rate.")] = "hold",
     ) -> Response:
         """Predict the responses of a mouse to a clip: npz or JSON; the answer as JSON, npz, npy, Arrow or Parquet."""
         model = find(models, name)
         form = answers.accepted(request.headers.get("accept", ""))
         media_type = protocol_v1.media_type_of(request.headers.get("content-type", ""))
         body = await read_body(request, protocol_v1.BODY_LIMITS[media_type])
-        clip, named = await asyncio.to_thread(protocol_v1.read_request, media_type, body, mouse)
+        sent, named = await asyncio.to_thread(protocol_v1.read_request, media_type, body, mouse)
         whose = model.mouse(named)
+        sampling = Sampling(model.manifest.frame_shape, model.manifest.rate, resize, fit, timing)
+        clip, said = await asyncio.to_thread(clips.complete, sent, rate, model, whose, sampling)
         wanted = Selection.read(model, whose, neurons, unit_ids, frames, mean, dtype == "float16")
         responses = await predict(name, clip, whose, wanted.neurons)
         times, told = wanted.of(responses, clip.rate)
-        answer = Answer(model, whose, wanted.unit_ids(model, whose), times, told)
+        answer = Answer(model, whose, wanted.unit_ids(model, whose), times, told, said)
         return Response(await asyncio.to_thread(answers.write, answer, form), media_type=form)
 
     return router

@@ -31,6 +31,21 @@ class Served:
         """Unit ids of one of its mice, in the order of the answers: (neurons,) int64."""
         return np.asarray(next(entry.unit_ids for entry in self.manifest.mice if entry.name == mouse), dtype=np.int64)
 
+    def mean(self, mouse: str, what: str) -> np.ndarray:
+        """Mean of 'behavior' or 'pupil_center' of one of its mice in training: (channels,) float32, as recorded.
+
+        Raises
+        ------
+        DataError : the model came without it.
+        """
+        entry = next(entry for entry in self.manifest.mice if entry.name == mouse)
+        mean = getattr(entry, f"{what}_mean")
+        if mean is None:
+            raise DataError(
+                "is missing, and this model does not know the mouse's mean", what, "give (channels, frames)"
+            )
+        return np.asarray(mean, np.float32)
+
     def mouse(self, name: str | None) -> str:
         """The mouse that was asked for; a model of one mouse answers for that one.
 

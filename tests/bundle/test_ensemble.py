@@ -63,6 +63,6 @@ def test_members_of_other_mice_are_refused(bundles: dict[str, Path], tmp_path: P
     other = shutil.copytree(bundles["factorised3d"], tmp_path / "other")
     manifest = other / "manifest.json"
     manifest.write_text(manifest.read_text().replace("dynamic00001", "dynamic99999"))
-    with pytest.raises(BundleError, match="has other mice than dwiseneuro"):
+    with pytest.raises(BundleError, match="has other neurons than dwiseneuro"):
         write_ensemble({"dwiseneuro": bundles["dwiseneuro"], "other": other}, [0.5, 0.5], tmp_path / "e", {})
     assert not (tmp_path / "e").exists()

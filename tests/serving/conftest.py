@@ -29,7 +29,10 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name="tiny",
         architecture="gains",
         config={},
-        mice=tuple(MouseEntry(name=name, unit_ids=ids) for name, ids in MICE.items()),
+        mice=(
+            MouseEntry(name="mouse-a", unit_ids=MICE["mouse-a"], behavior_mean=(3, 1), pupil_center_mean=(10, 20)),
+            MouseEntry(name="mouse-b", unit_ids=MICE["mouse-b"]),
+        ),
         frame_shape=(HEIGHT, WIDTH),
         files=checksums(bundle),
         provenance={},

@@ -49,8 +49,14 @@ def test_the_client_raises_the_servers_sentences(served: Running, clip: Clip, ma
         client.predict("a b", clip, "mouse-a")
     with pytest.raises(EndpointError, match="mouse: 'x' is none of model 'tiny'; known are mouse-a, mouse-b"):
         client.predict("tiny", clip, "x")
-    with pytest.raises(EndpointError, match=r"video: frames are 5.6; this model takes 4.6$"):
-        client.predict("tiny", make_clip(10, height=5), "mouse-a")
+    with pytest.raises(EndpointError, match=r"behavior: has shape \(3, 10\) beside a video of 10 frames"):
+        client.predict("tiny", Clip(make_clip(10).video, np.zeros((3, 10)), np.zeros((2, 10))), "mouse-a")
+
+
+def test_other_videos_are_resampled_and_it_is_said(served: Running, make_clip: Callable[..., Clip]) -> None:
+    answer = Client(served.url).answer("tiny", make_clip(10, height=5), "mouse-a")
+    assert answer.responses.shape == (3, 10)
+    assert answer.about["warnings"] == ["6x5 at 30 frames/s resampled to 6x4 at 30 (area, crop, hold)"]
 
 
 def test_predict_writes_the_answer_to_a_clip_or_a_trial(
@@ -74,6 +80,7 @@ def test_predict_writes_the_answer_to_a_clip_or_a_trial(
     with np.load(tmp_path / "answer.npz") as archive:
         np.testing.assert_array_equal(archive["responses"], expected, strict=True)
         np.testing.assert_array_equal(archive["unit_ids"], [5, 7, 9])
+        np.testing.assert_allclose(archive["times"], np.arange(clip.frames) / 30)
     told = run(*asked, tmp_path / "7.npy", "--mouse", "mouse-a", "--out", tmp_path / "answer.npy")
     assert told.returncode == 0, told.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "answer.npy"), expected, strict=True)

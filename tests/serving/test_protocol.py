@@ -41,8 +41,8 @@ def test_npz_and_json_carry_the_same_clip(clip: Clip) -> None:
     from_json, named = read_request(JSON, json_of(clip, mouse="mouse-a"), None)
     assert mouse == named == "mouse-a"
     for name in CLIP_ARRAYS:
-        np.testing.assert_array_equal(getattr(from_npz, name), getattr(clip, name), strict=True)
-        np.testing.assert_array_equal(getattr(from_json, name), getattr(clip, name), strict=True)
+        np.testing.assert_array_equal(from_npz[name], getattr(clip, name), strict=True)
+        np.testing.assert_array_equal(np.float32(from_json[name]), getattr(clip, name), strict=True)
 
 
 def pickled(clip: Clip) -> bytes:
@@ -61,7 +61,8 @@ def compressed_with(method: int, clip: Clip) -> bytes:
 
 
 def test_deflated_npz_is_read(clip: Clip) -> None:
-    assert read_request(NPZ, compressed_with(zipfile.ZIP_DEFLATED, clip), "m")[0].frames == clip.frames
+    found, _ = read_request(NPZ, compressed_with(zipfile.ZIP_DEFLATED, clip), "m")
+    np.testing.assert_array_equal(found["video"], clip.video)
 
 
 def test_bodies_that_are_no_npz_are_refused(clip: Clip) -> None:
@@ -104,28 +105,17 @@ def test_bodies_that_are_no_json_object_are_refused(body: bytes) -> None:
     ("changes", "sentence"),
     [
         ({"video": [[1, 2], [3]]}, "video: is not a rectangular array"),
-        ({"video": [[1, 2], [3, 4]]}, r"video: has shape \(2, 2\)"),
-        ({"video": "movie.mp4"}, "video: has shape"),
-        ({"behavior": [[1.0], [2.0]]}, "behavior: has shape"),
-        ({"behavior": [[None] * 50] * 2}, "behavior: has dtype object"),
-        ({"pupil_center": [[float("nan")] * 50] * 2}, "pupil_center: holds NaN"),
         ({"mouse": 3}, "mouse: is not a name"),
         ({"mouse": "mouse-b"}, "mouse: is 'mouse-b' in the body but 'mouse-a' in the address"),
     ],
 )
-def test_json_that_makes_no_clip_gets_its_sentence(clip: Clip, changes: dict[str, object], sentence: str) -> None:
+def test_json_at_fault_gets_its_sentence(clip: Clip, changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         read_request(JSON, json_of(clip, **changes), "mouse-a")
-
-
-def test_missing_behaviour_gets_its_sentence(clip: Clip) -> None:
-    with pytest.raises(DataError, match="behavior and pupil_center missing"):
-        read_request(NPZ, pack({"video": clip.video}), "m")
 
 
 def test_a_member_that_is_no_array_counts_as_missing(clip: Clip) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("video.npy", b"not an array")
-    with pytest.raises(DataError, match="video and behavior and pupil_center missing"):
-        read_request(NPZ, buffer.getvalue(), "m")
+    assert read_request(NPZ, buffer.getvalue(), "m") == ({}, "m")

@@ -1,0 +1,86 @@
+"""What was sent becomes the clip that the model takes, and what was done to it is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
+from sensorium_ray.data.resampling import Sampling
+from sensorium_ray.errors import DataError
+from sensorium_ray.serving.clips import complete
+from sensorium_ray.serving.served import Served
+
+MODEL_TAKES = Sampling((4, 6), 30.0)
+
+
+@pytest.fixture(scope="module")
+def model(bundles: Path) -> Served:
+    return Served.read(bundles / "tiny")
+
+
+def arrays(clip: Clip, **changes: object) -> dict[str, np.ndarray]:
+    return {name: getattr(clip, name) for name in CLIP_ARRAYS} | {k: np.asarray(v) for k, v in changes.items()}
+
+
+def test_what_fits_is_left_as_it_is(clip: Clip, model: Served) -> None:
+    made, said = complete(arrays(clip), 30.0, model, "mouse-a", MODEL_TAKES)
+    assert said == ()
+    for name in CLIP_ARRAYS:
+        np.testing.assert_array_equal(getattr(made, name), getattr(clip, name), strict=True)
+
+
+def test_behaviour_that_is_missing_is_the_mean_in_training(clip: Clip, model: Served) -> None:
+    made, said = complete({"video": clip.video}, 30.0, model, "mouse-a", MODEL_TAKES)
+    np.testing.assert_array_equal(made.behavior, np.repeat([[3], [1]], 50, axis=1))
+    np.testing.assert_array_equal(made.pupil_center, np.repeat([[10], [20]], 50, axis=1))
+    assert said == (
+        "behavior was not given: the mouse's mean in training stands for it (3, 1)",
+        "pupil_center was not given: the mouse's mean in training stands for it (10, 20)",
+    )
+    with pytest.raises(DataError, match="behavior: is missing, and this model does not know the mouse's mean"):
+        complete({"video": clip.video}, 30.0, model, "mouse-b", MODEL_TAKES)
+
+
+def test_one_value_a_channel_holds_for_the_whole_clip(clip: Clip, model: Served) -> None:
+    made, said = complete(arrays(clip, behavior=[7, 0]), 30.0, model, "mouse-a", MODEL_TAKES)
+    np.testing.assert_array_equal(made.behavior, np.repeat([[7], [0]], 50, axis=1))
+    assert said == ()
+
+
+def test_a_video_of_another_size_and_rate_is_resampled_with_its_behaviour(model: Served) -> None:
+    video = np.arange(20.0)[:, None, None] * np.ones((20, 8, 12))  # each frame its number, 10 a second
+    behavior = np.arange(40.0).reshape(2, 20)
+    sent = {"video": video, "behavior": behavior, "pupil_center": np.zeros((2, 60))}
+    made, said = complete(sent, 10.0, model, "mouse-a", MODEL_TAKES)
+    assert made.video.shape == (60, 4, 6)
+    np.testing.assert_array_equal(made.video[:, 0, 0], np.arange(60) // 3)
+    np.testing.assert_allclose(made.behavior[0], np.minimum(np.arange(60) / 3, 19), atol=1e-5)
+    assert said == ("12x8 at 10 frames/s resampled to 6x4 at 30 (area, crop, hold)",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"video": [[1, 2], [3, 4]]}, r"video: has shape \(2, 2\)"),
+        ({"video": "movie.mp4"}, r"video: has shape \(\)"),
+        ({"video": np.zeros((5, 0, 6))}, "video: has shape"),
+        ({"behavior": [[1.0], [2.0]]}, r"behavior: has shape \(2, 1\) beside a video of 50 frames; give"),
+        ({"behavior": [[None] * 50] * 2}, "behavior: has dtype object"),
+        ({"behavior": [1, 2, 3]}, r"behavior: has shape \(3,\)"),
+        ({"pupil_center": [[float("nan")] * 50] * 2}, "pupil_center: holds NaN"),
+        ({"pupil_center": 3}, "pupil_center: has shape"),
+    ],
+)
+def test_what_makes_no_clip_gets_its_sentence(
+    clip: Clip, model: Served, changes: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        complete(arrays(clip, **changes), 30.0, model, "mouse-a", MODEL_TAKES)
+
+
+def test_a_video_is_needed(clip: Clip, model: Served) -> None:
+    with pytest.raises(DataError, match="video: is missing"):
+        complete({"behavior": clip.behavior}, 30.0, model, "mouse-a", MODEL_TAKES)
