@@ -27,13 +27,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     """
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     unpack = _unpacker(request.headers.get("content-encoding", "identity").strip().lower())
     body = bytearray()
     async for chunk in request.stream():
         body += unpack.take(chunk, limit + 1 - len(body))
         if len(body) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
     unpack.finish()
     return bytes(body)
 
@@ -82,7 +82,8 @@ def _unpacker(encoding: str) -> _Plain:
     return _Packed(encoding)
 
 
-def _too_large(limit: int) -> Refusal:
+def too_large(limit: int) -> Refusal:
+    """413: a body is larger than a limit in bytes."""
     mend = "send a shorter clip, or npz in place of JSON"
     error = DataError(f"is larger than {limit // MEBIBYTE} MiB", "the body", mend)
     return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)

@@ -2,61 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
 from ..data.clip import Clip
-from ..data.resampling import Sampling, resample_array
+from ..data.resampling import Sampling, SourceFrame, resample, resample_array
+from ..data.video import Limits, open_video
 from ..errors import DataError
 from .served import Served
 
+LIMITS = Limits(seconds=600.0)
+"""Of a video file that is sent; ten minutes of a mouse of 8,000 neurons are an answer of 576 MB."""
 
-def complete(
-    sent: Mapping[str, np.ndarray], rate: float, model: Served, mouse: str, sampling: Sampling
-) -> tuple[Clip, tuple[str, ...]]:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Film:
+    """A video in a model's size and rate.
+
+    Parameters
+    ----------
+    frames : (frames, height, width) float32, grey levels 0..255.
+    rate : frames per second.
+    source_frames, source_rate : of the video as it was sent.
+    said : in words, what was done to it.
+    """
+
+    frames: np.ndarray
+    rate: float
+    source_frames: int
+    source_rate: float
+    said: tuple[str, ...]
+
+    @classmethod
+    def of_array(cls, video: np.ndarray, rate: float, sampling: Sampling) -> Film:
+        """From an array (frames, height, width) of a rate.
+
+        Raises
+        ------
+        DataError : it is no video.
+        """
+        frames = resample_array(video, rate, sampling)
+        return cls(frames, sampling.rate, len(video), rate, _said(sampling.describe(video.shape[1:], rate)))
+
+    @classmethod
+    def of_file(cls, file: BinaryIO, sampling: Sampling) -> Film:
+        """From a file, such as an mp4.
+
+        Raises
+        ------
+        DataError : it is no video, damaged, or beyond `LIMITS`.
+        """
+        counted = [0]
+
+        def count(source: Iterable[SourceFrame]) -> Iterator[SourceFrame]:
+            for frame in source:
+                counted[0] += 1
+                yield frame
+
+        with open_video(file, LIMITS) as video:
+            frames = np.stack([*resample(count(video.frames), sampling)])
+            said = _said(sampling.describe(video.shape, video.rate))
+            return cls(frames, sampling.rate, counted[0], video.rate, said)
+
+
+def complete(film: Film, sent: Mapping[str, np.ndarray], model: Served, mouse: str) -> tuple[Clip, tuple[str, ...]]:
     """The clip, and in words what was done to it beyond what was sent.
 
     Parameters
     ----------
-    sent : video (frames, height, width) of any size; behavior and pupil_center, or one of them, or neither: (channels,)
-        for all of the clip, or (channels, n) with an entry a frame of the video, as sent or as the model takes it.
-    rate : of the video, frames per second.
-    sampling : how the video gets the model's size and rate.
+    sent : behavior and pupil_center, or one of them, or neither: (channels,) for all of the clip, or (channels, n) with
+        an entry a frame, of the video as it was sent or as the model takes it.
 
     Raises
     ------
-    DataError : there is no video, or what was sent does not fit together.
+    DataError : what was sent does not fit the film, or is missing and the model does not know the mouse's mean.
     """
-    if "video" not in sent:
-        raise DataError("is missing", "video", "give (frames, height, width)")
-    video, source_frames = resample_array(sent["video"], rate, sampling), len(sent["video"])
-    said = [words] if (words := sampling.describe(sent["video"].shape[1:], rate)) else []
-    states = {}
+    states, said = {}, list(film.said)
     for name, channels in (("behavior", model.manifest.behavior_channels), ("pupil_center", 2)):
         if name in sent:
-            states[name] = _fitted(name, sent[name], channels, source_frames, rate, len(video), sampling.rate)
-        else:
-            mean = model.mean(mouse, name)
-            states[name] = np.repeat(mean[:, None], len(video), axis=1)
-            numbers = ", ".join(f"{value:.4g}" for value in mean)
-            said.append(f"{name} was not given: the mouse's mean in training stands for it ({numbers})")
-    return Clip(video, states["behavior"], states["pupil_center"], model.manifest.rate), tuple(said)
+            states[name] = _fitted(name, sent[name], channels, film)
+            continue
+        mean = model.mean(mouse, name)
+        states[name] = np.repeat(mean[:, None], len(film.frames), axis=1)
+        numbers = ", ".join(f"{value:.4g}" for value in mean)
+        said.append(f"{name} was not given: the mouse's mean in training stands for it ({numbers})")
+    return Clip(film.frames, states["behavior"], states["pupil_center"], film.rate), tuple(said)
 
 
-def _fitted(
-    name: str, given: np.ndarray, channels: int, source_frames: int, rate: float, frames: int, model_rate: float
-) -> np.ndarray:
+def _fitted(name: str, given: np.ndarray, channels: int, film: Film) -> np.ndarray:
     """One entry a model frame, (channels, frames), interpolated linearly where there is one a source frame."""
+    frames = len(film.frames)
     if not np.issubdtype(given.dtype, np.number) or np.iscomplexobj(given):
         raise DataError(f"has dtype {given.dtype}", name, "give real numbers")
     if given.shape == (channels,):
         return np.repeat(given[:, None], frames, axis=1)
     if given.shape == (channels, frames):
         return given
-    if given.shape == (channels, source_frames):
-        times, source_times = np.arange(frames) / model_rate, np.arange(source_frames) / rate
+    if given.shape == (channels, film.source_frames):
+        times, source_times = np.arange(frames) / film.rate, np.arange(film.source_frames) / film.source_rate
         return np.stack([np.interp(times, source_times, channel) for channel in given])
-    counts = " or ".join(map(str, dict.fromkeys((frames, source_frames))))
+    counts = " or ".join(map(str, dict.fromkeys((frames, film.source_frames))))
     mend = f"give ({channels},), or ({channels}, {counts})"
-    raise DataError(f"has shape {given.shape} beside a video of {source_frames} frames", name, mend)
+    raise DataError(f"has shape {given.shape} beside a video of {film.source_frames} frames", name, mend)
+
+
+def _said(words: str | None) -> tuple[str, ...]:
+    return () if words is None else (words,)

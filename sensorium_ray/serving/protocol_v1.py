@@ -19,7 +19,8 @@ from .bodies import MEBIBYTE
 from .problems import Refusal, bad_request
 from .served import Served
 
-BODY_LIMITS = {NPZ: 512 * MEBIBYTE, JSON: 64 * MEBIBYTE}
+FORM = "multipart/form-data"
+BODY_LIMITS = {NPZ: 512 * MEBIBYTE, JSON: 64 * MEBIBYTE, FORM: 1024 * MEBIBYTE}
 """Largest body by media type, bytes; JSON's is smaller, since its numbers grow tenfold when they are read."""
 UNPACKED_LIMIT = 512 * MEBIBYTE
 """Largest sum of the arrays of an npz body, bytes."""
@@ -36,7 +37,7 @@ def media_type_of(content_type: str) -> str:
     if media_type in BODY_LIMITS:
         return media_type
     what = f"is '{media_type}', which is not read here" if media_type else "is missing"
-    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, DataError(what, "content-type", f"send {NPZ} or {JSON}"))
+    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, DataError(what, "content-type", f"send {', '.join(BODY_LIMITS)}"))
 
 
 def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[dict[str, np.ndarray], str | None]:
@@ -48,7 +49,7 @@ def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[dict[
     DataError : the mouse is no name, or an array is none.
     """
     if media_type == NPZ:
-        return _unpack(body), mouse
+        return unpack(body), mouse
     fields = _parse(body)
     named = fields.get("mouse", mouse)
     if named is not None and not isinstance(named, str):
@@ -57,6 +58,25 @@ def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[dict[
         raise DataError(f"is '{named}' in the body but '{mouse}' in the address", "mouse", "name it once")
     arrays = {name: _array(name, fields[name]) for name in CLIP_ARRAYS if name in fields}
     return arrays, named
+
+
+def unpack(body: bytes) -> dict[str, np.ndarray]:
+    """Those arrays of an npz that make a clip.
+
+    Raises
+    ------
+    Refusal : 400, it is no npz; 413, it grows too large when unpacked.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as directory:
+            _check_directory(directory.infolist())
+        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+            found = {name: archive[name] for name in CLIP_ARRAYS if name in archive.files}
+        return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
+    except Refusal:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
+        raise bad_request(f"is not a readable npz ({error})") from error
 
 
 def describe(model: Served) -> dict[str, object]:
@@ -71,19 +91,6 @@ def describe(model: Served) -> dict[str, object]:
         "rate": manifest.rate,
         "checksum": model.checksum,
     }
-
-
-def _unpack(body: bytes) -> dict[str, np.ndarray]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(body)) as directory:
-            _check_directory(directory.infolist())
-        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
-            found = {name: archive[name] for name in CLIP_ARRAYS if name in archive.files}
-        return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
-    except Refusal:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
-        raise bad_request(f"is not a readable npz ({error})") from error
 
 
 def _check_directory(members: list[zipfile.ZipInfo]) -> None:

@@ -8,12 +8,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from ..benchmark import FRAME_RATE
+from ..data.clip import Clip
 from ..data.resampling import Fit, Resize, Sampling, Timing
-from . import answers, clips, protocol_v1
+from ..errors import DataError
+from . import answers, clips, forms, protocol_v1
 from .answers import Answer
 from .bodies import read_body
+from .clips import Film
+from .protocol_v1 import FORM
 from .selection import Selection
-from .served import Models, Predict, find
+from .served import Models, Predict, Served, find
 
 
 def routes(models: Models, predict: Predict) -> APIRouter:
@@ -48,12 +52,8 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         """Predict the responses of a mouse to a clip: npz or JSON; the answer as JSON, npz, npy, Arrow or Parquet."""
         model = find(models, name)
         form = answers.accepted(request.headers.get("accept", ""))
-        media_type = protocol_v1.media_type_of(request.headers.get("content-type", ""))
-        body = await read_body(request, protocol_v1.BODY_LIMITS[media_type])
-        sent, named = await asyncio.to_thread(protocol_v1.read_request, media_type, body, mouse)
-        whose = model.mouse(named)
         sampling = Sampling(model.manifest.frame_shape, model.manifest.rate, resize, fit, timing)
-        clip, said = await asyncio.to_thread(clips.complete, sent, rate, model, whose, sampling)
+        clip, whose, said = await _read_clip(request, model, mouse, rate, sampling)
         wanted = Selection.read(model, whose, neurons, unit_ids, frames, mean, dtype == "float16")
         responses = await predict(name, clip, whose, wanted.neurons)
         times, told = wanted.of(responses, clip.rate)
@@ -61,3 +61,24 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         return Response(await asyncio.to_thread(answers.write, answer, form), media_type=form)
 
     return router
+
+
+async def _read_clip(
+    request: Request, model: Served, mouse: str | None, rate: float, sampling: Sampling
+) -> tuple[Clip, str, tuple[str, ...]]:
+    """The clip that was sent, whose neurons answer, and what was done to it."""
+    media_type = protocol_v1.media_type_of(request.headers.get("content-type", ""))
+    limit = protocol_v1.BODY_LIMITS[media_type]
+    if media_type == FORM:
+        form = await forms.read_form(request, limit)
+        whose = model.mouse(forms.read_mouse(form, mouse))
+        film, sent = await asyncio.to_thread(forms.read_parts, form, rate, sampling)
+    else:
+        body = await read_body(request, limit)
+        sent, named = await asyncio.to_thread(protocol_v1.read_request, media_type, body, mouse)
+        whose = model.mouse(named)
+        if "video" not in sent:
+            raise DataError("is missing", "video", "give (frames, height, width)")
+        film = await asyncio.to_thread(Film.of_array, sent["video"], rate, sampling)
+    clip, said = await asyncio.to_thread(clips.complete, film, sent, model, whose)
+    return clip, whose, said

@@ -10,7 +10,7 @@ import pytest
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.data.resampling import Sampling
 from sensorium_ray.errors import DataError
-from sensorium_ray.serving.clips import complete
+from sensorium_ray.serving.clips import Film, complete
 from sensorium_ray.serving.served import Served
 
 MODEL_TAKES = Sampling((4, 6), 30.0)
@@ -21,19 +21,25 @@ def model(bundles: Path) -> Served:
     return Served.read(bundles / "tiny")
 
 
+def made_of(
+    sent: dict[str, np.ndarray], model: Served, mouse: str = "mouse-a", rate: float = 30.0
+) -> tuple[Clip, tuple[str, ...]]:
+    return complete(Film.of_array(sent["video"], rate, MODEL_TAKES), sent, model, mouse)
+
+
 def arrays(clip: Clip, **changes: object) -> dict[str, np.ndarray]:
     return {name: getattr(clip, name) for name in CLIP_ARRAYS} | {k: np.asarray(v) for k, v in changes.items()}
 
 
 def test_what_fits_is_left_as_it_is(clip: Clip, model: Served) -> None:
-    made, said = complete(arrays(clip), 30.0, model, "mouse-a", MODEL_TAKES)
+    made, said = made_of(arrays(clip), model)
     assert said == ()
     for name in CLIP_ARRAYS:
         np.testing.assert_array_equal(getattr(made, name), getattr(clip, name), strict=True)
 
 
 def test_behaviour_that_is_missing_is_the_mean_in_training(clip: Clip, model: Served) -> None:
-    made, said = complete({"video": clip.video}, 30.0, model, "mouse-a", MODEL_TAKES)
+    made, said = made_of({"video": clip.video}, model)
     np.testing.assert_array_equal(made.behavior, np.repeat([[3], [1]], 50, axis=1))
     np.testing.assert_array_equal(made.pupil_center, np.repeat([[10], [20]], 50, axis=1))
     assert said == (
@@ -41,11 +47,11 @@ def test_behaviour_that_is_missing_is_the_mean_in_training(clip: Clip, model: Se
         "pupil_center was not given: the mouse's mean in training stands for it (10, 20)",
     )
     with pytest.raises(DataError, match="behavior: is missing, and this model does not know the mouse's mean"):
-        complete({"video": clip.video}, 30.0, model, "mouse-b", MODEL_TAKES)
+        made_of({"video": clip.video}, model, "mouse-b")
 
 
 def test_one_value_a_channel_holds_for_the_whole_clip(clip: Clip, model: Served) -> None:
-    made, said = complete(arrays(clip, behavior=[7, 0]), 30.0, model, "mouse-a", MODEL_TAKES)
+    made, said = made_of(arrays(clip, behavior=[7, 0]), model)
     np.testing.assert_array_equal(made.behavior, np.repeat([[7], [0]], 50, axis=1))
     assert said == ()
 
@@ -54,7 +60,7 @@ def test_a_video_of_another_size_and_rate_is_resampled_with_its_behaviour(model:
     video = np.arange(20.0)[:, None, None] * np.ones((20, 8, 12))  # each frame its number, 10 a second
     behavior = np.arange(40.0).reshape(2, 20)
     sent = {"video": video, "behavior": behavior, "pupil_center": np.zeros((2, 60))}
-    made, said = complete(sent, 10.0, model, "mouse-a", MODEL_TAKES)
+    made, said = made_of(sent, model, rate=10.0)
     assert made.video.shape == (60, 4, 6)
     np.testing.assert_array_equal(made.video[:, 0, 0], np.arange(60) // 3)
     np.testing.assert_allclose(made.behavior[0], np.minimum(np.arange(60) / 3, 19), atol=1e-5)
@@ -78,9 +84,4 @@ def test_what_makes_no_clip_gets_its_sentence(
     clip: Clip, model: Served, changes: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(DataError, match=sentence):
-        complete(arrays(clip, **changes), 30.0, model, "mouse-a", MODEL_TAKES)
-
-
-def test_a_video_is_needed(clip: Clip, model: Served) -> None:
-    with pytest.raises(DataError, match="video: is missing"):
-        complete({"behavior": clip.behavior}, 30.0, model, "mouse-a", MODEL_TAKES)
+        made_of(arrays(clip, **changes), model)
