@@ -15,6 +15,7 @@ from . import answers, clips, forms, protocol_v1
 from .answers import Answer
 from .bodies import read_body
 from .clips import Film
+from .openapi import PREDICT, REFUSED
 from .protocol_v1 import FORM
 from .selection import Selection
 from .served import Models, Predict, Served, find
@@ -22,7 +23,7 @@ from .served import Models, Predict, Served, find
 
 def routes(models: Models, predict: Predict) -> APIRouter:
     """Router that answers for `models` with `predict`."""
-    router = APIRouter(prefix="/v1/models", tags=["v1"])
+    router = APIRouter(prefix="/v1/models", tags=["v1"], responses=REFUSED)
 
     @router.get("")
     async def list_models() -> dict[str, object]:
@@ -34,7 +35,7 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         """Describe one model."""
         return protocol_v1.describe(find(models, name))
 
-    @router.post("/{name}/predict")
+    @router.post("/{name}/predict", response_class=Response, openapi_extra=PREDICT)
     async def predict_responses(
         name: str,
         request: Request,

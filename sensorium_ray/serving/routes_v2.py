@@ -11,6 +11,7 @@ from ..errors import DataError
 from . import protocol_v2
 from .answers import JSON, NPZ
 from .bodies import read_body
+from .openapi import INFER, REFUSED
 from .problems import Refusal
 from .protocol_v1 import BODY_LIMITS
 from .protocol_v2 import HEADER_LENGTH, VERSION
@@ -21,7 +22,7 @@ _BINARY = "application/octet-stream"
 
 def routes(models: Models, predict: Predict) -> APIRouter:
     """Router that answers for `models` with `predict`."""
-    router = APIRouter(prefix="/v2", tags=["v2"])
+    router = APIRouter(prefix="/v2", tags=["v2"], responses=REFUSED)
 
     @router.get("")
     async def server_metadata() -> dict[str, object]:
@@ -50,8 +51,8 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         """Tell whether a model can be asked."""
         return {"name": _find(models, name, version).manifest.name, "ready": True}
 
-    @router.post("/models/{name}/infer")
-    @router.post("/models/{name}/versions/{version}/infer")
+    @router.post("/models/{name}/infer", openapi_extra=INFER)
+    @router.post("/models/{name}/versions/{version}/infer", openapi_extra=INFER)
     async def infer(name: str, request: Request, version: str = VERSION) -> Response:
         """Predict the responses of a mouse to a clip, given as tensors."""
         model = _find(models, name, version)

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import DataError
 from sensorium_ray.serving import protocol_v1
-from sensorium_ray.serving.answers import JSON, NPZ, pack
+from sensorium_ray.serving.answers import FORMS, JSON, NPZ, pack
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.served import Served
@@ -144,4 +144,12 @@ def test_unknown_addresses_answer_in_json_too(web: TestClient, method: str, path
 
 
 def test_the_api_describes_itself(web: TestClient) -> None:
-    assert "/v1/models/{name}/predict" in json.loads(web.get("/openapi.json").text)["paths"]
+    paths = json.loads(web.get("/openapi.json").text)["paths"]
+    predict, infer = (
+        paths[f"{start}/{{name}}/{verb}"]["post"]
+        for start, verb in (("/v1/models", "predict"), ("/v2/models", "infer"))
+    )
+    assert {NPZ, JSON, "multipart/form-data"} == set(predict["requestBody"]["content"])
+    assert set(FORMS) <= set(predict["responses"]["200"]["content"])
+    assert JSON in infer["requestBody"]["content"]
+    assert PROBLEM in predict["responses"]["4XX"]["content"]

@@ -1,0 +1,87 @@
+"""What OpenAPI says of bodies that the routes read by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .answers import FORMS, JSON, NPZ
+from .problems import PROBLEM
+from .protocol_v1 import FORM
+
+_FILE = {"type": "string", "format": "binary"}
+_NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
+_ROWS: dict[str, Any] = {"type": "array", "items": _NUMBERS}
+_CLIP = {
+    "type": "object",
+    "required": ["video"],
+    "properties": {
+        "video": {"type": "array", "items": _ROWS, "description": "(frames, height, width), grey levels 0..255."},
+        "behavior": {"anyOf": [_NUMBERS, _ROWS], "description": "(channels, frames), or (channels,) for all of them."},
+        "pupil_center": {"anyOf": [_NUMBERS, _ROWS], "description": "(2, frames), or (2,) for all of them."},
+        "mouse": {"type": "string"},
+    },
+}
+_PARTS = {
+    "type": "object",
+    "required": ["video"],
+    "properties": {
+        "video": _FILE | {"description": "mp4, webm, avi, gif, mov, mkv, npy or npz."},
+        "behavior": _FILE | {"description": "npy, JSON, or CSV with a row a frame; one row for all frames."},
+        "pupil_center": _FILE | {"description": "Likewise."},
+        "mouse": {"type": "string"},
+    },
+}
+_TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype"],
+    "properties": {
+        "name": {"type": "string"},
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "datatype": {"type": "string"},
+        "data": {"type": "array", "items": {}},
+        "parameters": {"type": "object"},
+    },
+}
+_INFERENCE = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string"},
+        "inputs": {"type": "array", "items": _TENSOR},
+        "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+        "parameters": {"type": "object"},
+    },
+}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "error"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, where, and how to mend it."},
+        "error": {"type": "string", "description": "The same."},
+        "field": {"type": "string", "description": "Where it is wrong."},
+        "mend": {"type": "string", "description": "How to mend it."},
+        "request_id": {"type": "string"},
+    },
+}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "The request is at fault.", "content": {PROBLEM: {"schema": _PROBLEM}}},
+    "503": {"description": "Busy; ask again after as many seconds as Retry-After says."},
+}
+"""Answers of every route."""
+
+PREDICT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {NPZ: {"schema": _FILE}, JSON: {"schema": _CLIP}, FORM: {"schema": _PARTS}},
+    },
+    "responses": {"200": {"description": "Responses.", "content": {form: {} for form in FORMS}}},
+}
+INFER: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {JSON: {"schema": _INFERENCE}, "application/octet-stream": {"schema": _FILE}},
+    },
+}
