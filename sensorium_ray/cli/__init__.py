@@ -14,6 +14,7 @@ from . import (
     download,
     ensemble,
     importing,
+    keys,
     leaderboard,
     report,
     scoring,
@@ -53,6 +54,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(keys.app, name="keys")
 app.add_typer(leaderboard.app, name="leaderboard")
 
 

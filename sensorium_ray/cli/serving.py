@@ -24,16 +24,35 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     address: Annotated[str | None, typer.Option(help="Ray cluster to serve on; none: this machine.")] = None,
     queue: Annotated[int, typer.Option(min=1, help="Requests that may wait; further ones get HTTP status 503.")] = 64,
+    keys: Annotated[Path | None, typer.Option(help="File of API keys, made by `sensorium keys add`.")] = None,
+    per_minute: Annotated[int | None, typer.Option(min=1, help="Requests with one key, in each replica.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Certificate (PEM) for https.")] = None,
+    private_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    insecure: Annotated[bool, typer.Option(help="Let other machines in without keys.")] = False,
 ) -> None:
     """Answer for bundles over HTTP until Ctrl-C.
+
+    The environment variable SENSORIUM_KEYS may hold what is in a file of keys, in place of --keys.
 
     Example: sensorium serve bundles/ --port 8000
     """
     from ..bundle.pretrained import PRETRAINED
     from ..serving import runner
+    from ..serving.keys import given
+    from ..serving.settings import Settings
 
+    settings = Settings(
+        host=host,
+        port=port,
+        queue=queue,
+        keys=given(keys),
+        per_minute=per_minute,
+        certificate=certificate,
+        private_key=private_key,
+        insecure=insecure,
+    )
     stopped = threading.Event()
-    endpoint = runner.start(folder or PRETRAINED, host, port, address, queue)
+    endpoint = runner.start(folder or PRETRAINED, settings, address)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
@@ -50,6 +69,7 @@ def predict(
     *,
     mouse: Annotated[str, typer.Option(help="Mouse whose neurons answer.")],
     out: Annotated[Path, typer.Option(help="Where the responses go: .npz (with unit ids) or .npy.")],
+    key: Annotated[str | None, typer.Option(envvar="SENSORIUM_KEY", help="API key, where one is asked for.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Ask an endpoint for the responses of a mouse to a clip.
@@ -64,7 +84,7 @@ def predict(
     if out.suffix not in (".npz", ".npy"):
         raise ConfigError(f"'{out}' is neither .npz nor .npy", "--out", "name a file that ends in one of them")
     storage.require_new(out)
-    answer = Client(url).answer(model, read_clip(clip), mouse)
+    answer = Client(url, key).answer(model, read_clip(clip), mouse)
     if out.suffix == ".npz":
         arrays = {name: getattr(answer, name) for name in ("responses", "unit_ids", "times")}
         storage.write_npz(out, arrays)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -18,15 +19,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
 from . import routes_v1, routes_v2
+from .guard import Guard
+from .keys import Key
 from .problems import Refusal, problem
 from .served import Models, Predict
 
 logger = logging.getLogger("ray.serve.sensorium")  # below Serve's own, so that it lands in the replica's log
 
 
-def make_app(models: Models, predict: Predict) -> FastAPI:
-    """Application that answers for `models`, by name, with `predict`."""
+def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_minute: int | None = None) -> FastAPI:
+    """Application that answers for `models`, by name, with `predict`.
+
+    Parameters
+    ----------
+    keys, per_minute : as in `guard.Guard`.
+    """
     app = FastAPI(title="sensorium-ray", summary="Responses of mouse visual cortex to any video")
+    app.add_middleware(Guard, known=keys, per_minute=per_minute)
     app.add_middleware(_Failures)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _refused)

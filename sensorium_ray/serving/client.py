@@ -46,11 +46,16 @@ class Client:
     """Asks the endpoint at a URL such as http://127.0.0.1:8000.
 
     Every method raises EndpointError when no endpoint answers there, or with its sentence when it refuses.
+
+    Parameters
+    ----------
+    key : API key, where one is asked for.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(timeout=_PATIENCE, transport=RetryTransport(retry=_RETRIES))
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(timeout=_PATIENCE, transport=RetryTransport(retry=_RETRIES), headers=headers)
 
     def models(self) -> list[dict[str, Any]]:
         """Descriptions of the models: name, kind, architecture, mice, frame_shape, rate, checksum."""
@@ -84,6 +89,9 @@ class Client:
         try:
             response = self._http.request(method, self.url + path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                mend = "let SSL_CERT_FILE name the file of the authority that issued it"
+                raise EndpointError("has a certificate that is not trusted here", self.url, mend) from error
             raise EndpointError("no endpoint answers", self.url, "start one with `sensorium serve`") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise EndpointError("is not an address", self.url, "give one such as http://127.0.0.1:8000") from error

@@ -15,6 +15,7 @@ from .app import make_app
 from .predictors import Predictors
 from .problems import RETRY_AFTER
 from .served import Served
+from .settings import Settings
 
 _NAME = "sensorium"
 _ONGOING = 8
@@ -27,12 +28,13 @@ _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 class Replica:
     """Speaks HTTP and predicts: a full answer is 9.5 MB, and every process that it passes through takes its time."""
 
-    def __init__(self, bundles: dict[str, Path], models: dict[str, Served]) -> None:
+    def __init__(self, bundles: dict[str, Path], models: dict[str, Served], settings: Settings) -> None:
         self._models = models
+        self._settings = settings
         self._predictors = Predictors(bundles)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_app(self._models, self._predictors.predict)
+        return make_app(self._models, self._predictors.predict, self._settings.keys, self._settings.per_minute)
 
 
 def runs() -> bool:
@@ -41,23 +43,26 @@ def runs() -> bool:
     return bool(serve.status().proxies)
 
 
-def start(bundles: dict[str, Path], models: dict[str, Served], host: str, port: int, queue: int, private: Path) -> None:
-    """Start the replicas, and what stands before them at `host` and `port`; return when they answer.
+def start(bundles: dict[str, Path], models: dict[str, Served], settings: Settings, private: Path) -> None:
+    """Start the replicas, and what stands before them; return when they answer.
 
     Parameters
     ----------
     private : as in `front.environment`.
     """
-    serve.start(http_options={"host": host, "port": port}, logging_config=_QUIET)
+    listening: dict[str, object] = {"host": settings.host, "port": settings.port}
+    if settings.certificate is not None:
+        listening |= {"ssl_certfile": str(settings.certificate), "ssl_keyfile": str(settings.private_key)}
+    serve.start(http_options=listening, logging_config=_QUIET)
     front.tell_broken_off(private)
     replica = serve.deployment(
         serve.ingress()(Replica),
         max_ongoing_requests=_ONGOING,
-        max_queued_requests=queue,
+        max_queued_requests=settings.queue,
         backpressure_config=BackpressureConfig(status_code=503, retry_after_s=int(RETRY_AFTER)),
         graceful_shutdown_timeout_s=_LAST_SECONDS,
     )
-    serve.run(replica.bind(bundles, models), name=_NAME, logging_config=_QUIET)
+    serve.run(replica.bind(bundles, models, settings), name=_NAME, logging_config=_QUIET)
 
 
 def stop(everything: bool) -> None:

@@ -16,9 +16,7 @@ from ..bundle.manifest import find_bundles
 from ..errors import InputError
 from . import front
 from .served import Served
-
-QUEUED = 64
-"""Requests that wait for a replica, unread, unless another number is given; further ones get a 503."""
+from .settings import Settings
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,8 @@ class Endpoint:
         shutil.rmtree(self.private, ignore_errors=True)
 
 
-def start(folder: Path, host: str, port: int, address: str | None = None, queue: int = QUEUED) -> Endpoint:
+def start(folder: Path, settings: Settings, address: str | None = None) -> Endpoint:
     """Serve the bundles of a folder, and return when they can be asked.
-
-    Parameters
-    ----------
-    queue : how many requests may wait for a replica.
 
     Raises
     ------
@@ -56,18 +50,18 @@ def start(folder: Path, host: str, port: int, address: str | None = None, queue:
     models = {name: Served.read(path) for name, path in bundles.items()}
     alone = address is None and "RAY_ADDRESS" not in os.environ and not ray.is_initialized()
     if address is None:
-        _require_free(host, port)
+        _require_free(settings.host, settings.port)
     private = Path(tempfile.mkdtemp(prefix="serve-", dir="/tmp"))  # a path of a socket may have 97 characters
-    if alone:
+    if alone and settings.certificate is None:  # HAProxy does not speak https here
         os.environ |= front.environment(private)
     compute.connect(address)
     from . import deployment  # Serve reads the environment when it is first imported
 
     if deployment.runs():
         raise InputError("serves already", "this Ray cluster", "stop that first with `serve shutdown`")
-    endpoint = Endpoint(f"http://{_url_host(host)}:{port}", models, alone, private)
+    endpoint = Endpoint(settings.url, models, alone, private)
     try:
-        deployment.start(bundles, models, host, port, queue, private)
+        deployment.start(bundles, models, settings, private)
     except BaseException:
         endpoint.stop()
         raise
@@ -85,9 +79,3 @@ def _require_free(host: str, port: int) -> None:
         raise InputError(
             f"cannot be listened on ({reason})", f"{host}:{port}", "name another with --host or --port"
         ) from error
-
-
-def _url_host(host: str) -> str:
-    if host in ("0.0.0.0", "::"):
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

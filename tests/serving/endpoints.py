@@ -24,6 +24,11 @@ class Running:
     process: subprocess.Popen[str]
     mark: str
 
+    @property
+    def port(self) -> int:
+        """Port that it listens on."""
+        return int(self.url.rpartition(":")[2])
+
     def processes(self, title: str = "") -> list[psutil.Process]:
         """Those that it started and that live, whose titles contain some words."""
         found = []

@@ -18,6 +18,7 @@ from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import BundleError, EndpointError
 from sensorium_ray.serving.client import Client
+from sensorium_ray.serving.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:
     from sensorium_ray.serving import runner
 
     with pytest.raises(BundleError, match="holds no bundle"):
-        runner.start(tmp_path, "127.0.0.1", free_port())
+        runner.start(tmp_path, Settings(port=free_port()))
 
 
 def test_no_endpoint_is_one_sentence() -> None:

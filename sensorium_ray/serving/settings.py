@@ -1,0 +1,62 @@
+"""Settings of an endpoint."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError
+from .keys import Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where an endpoint listens, and whom it lets in.
+
+    Parameters
+    ----------
+    host, port : to listen on; host 0.0.0.0 is every address of this machine.
+    queue : requests that wait for a replica, unread; further ones get a 503.
+    keys : that are let in; none: everybody is.
+    per_minute : requests with one key, in each replica; None: any number.
+    certificate, private_key : files for https; None: http.
+    insecure : let other machines in without keys.
+
+    Raises
+    ------
+    ConfigError : other machines would be let in without keys, and `insecure` is not set; a file is missing.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    queue: int = 64
+    keys: tuple[Key, ...] = ()
+    per_minute: int | None = None
+    certificate: Path | None = None
+    private_key: Path | None = None
+    insecure: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.keys or self.insecure or _is_loopback(self.host)):
+            what = "is reached from other machines, and no key is asked for"
+            raise ConfigError(what, f"host {self.host}", "give --keys FILE, or --insecure if that is meant")
+        if (self.certificate is None) != (self.private_key is None):
+            raise ConfigError("are given one without the other", "certificate and key of https", "give both")
+        for file in (self.certificate, self.private_key):
+            if file is not None and not file.is_file():
+                raise ConfigError("file is missing", str(file), "name a file in PEM form")
+
+    @property
+    def url(self) -> str:
+        """Address to ask at from this machine."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        scheme = "http" if self.certificate is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
