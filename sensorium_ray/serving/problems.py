@@ -38,6 +38,9 @@ def problem(
 
     `error` repeats the sentence under the name that clients of protocol v2 look for.
     """
-    about = {"detail": str(error), "field": error.where, "mend": error.mend, "request_id": request_id}
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), "error": str(error)}
-    return JSONResponse(body | {name: value for name, value in about.items() if value}, status, headers, PROBLEM)
+    sentence = str(error)
+    told = {"detail": sentence, "error": sentence, "field": error.where, "mend": error.mend, "request_id": request_id}
+    # A request may hold half a character, which cannot be sent back.
+    texts = {name: text.encode(errors="replace").decode() for name, text in told.items() if text}
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status)}
+    return JSONResponse(body | texts, status, headers, PROBLEM)
