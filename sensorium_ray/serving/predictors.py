@@ -13,6 +13,7 @@ import numpy as np
 
 from ..bundle.predictor import Predictor, load_predictor
 from ..data.clip import Clip
+from ..errors import DataError
 
 LOADED_AT_ONCE = 4
 """Models that are kept in memory; the one unused for longest makes room."""
@@ -33,6 +34,10 @@ class Predictors:
         """Responses (neurons, frames) float32 of a mouse to a clip.
 
         A request that is cancelled, since its client hung up, ends after the frames that are under way.
+
+        Raises
+        ------
+        DataError : the clip does not fit the model, or has values so large that the answers are not finite.
         """
         left = Event()
         try:
@@ -46,6 +51,9 @@ class Predictors:
     def _predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None, left: Event) -> np.ndarray:
         parts = []
         for part in self._predictor(name).stream(clip, mouse, neurons):
+            if not np.isfinite(part).all():
+                mend = "give grey levels 0..255, and behaviour as recorded"
+                raise DataError("has values at which the model's answers are not finite", "clip", mend)
             parts.append(part)
             if left.is_set():
                 break

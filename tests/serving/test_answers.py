@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving.answers import ARROW, FORMS, JSON, NPY, NPZ, PARQUET, Answer, accepted, pack, write
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.problems import Refusal
 from sensorium_ray.serving.served import Served
 
@@ -30,12 +30,8 @@ def answer(bundles: Path) -> Answer:
 
 @pytest.fixture(scope="module")
 def web(bundles: Path) -> TestClient:
-    predictor = load_predictor(bundles / "tiny")
-
-    async def predict(_: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
-        return predictor.predict(clip, mouse, neurons)
-
-    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predict))
+    predictors = Predictors({"tiny": bundles / "tiny"})
+    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predictors.predict))
 
 
 def read(media_type: str, body: bytes) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import protocol_v1
 from sensorium_ray.serving.answers import pack
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.served import Served
 
 URL = "/v1/models/tiny/predict"
@@ -26,12 +26,8 @@ RAMP = np.arange(40, 200, 4, dtype=np.uint8)
 
 @pytest.fixture(scope="module")
 def web(bundles: Path) -> TestClient:
-    predictor = load_predictor(bundles / "tiny")
-
-    async def predict(_: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
-        return predictor.predict(clip, mouse, neurons)
-
-    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predict))
+    predictors = Predictors({"tiny": bundles / "tiny"})
+    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predictors.predict))
 
 
 def film(container: str, codec: str) -> bytes:
@@ -109,6 +105,12 @@ def test_one_row_of_behaviour_holds_for_the_whole_clip(web: TestClient, clip: Cl
         ({"video": npy(np.array([{}], dtype=object))}, {}, 422, "video: holds pickled Python objects"),
         ({"video": pack({"film": np.zeros(3)})}, {}, 422, "video: is missing in the npz"),
         ({"film": b"x"}, {}, 400, "film: is no part of this form; known are video, behavior"),
+        (
+            {"video": npy(np.full((5, 4, 6), 3e38))},
+            {},
+            422,
+            "clip: has values at which the model's answers are not finite",
+        ),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "fast"}, 422, "behavior: "),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "[[1, 2], [3]]"}, 422, "behavior: is no array of numbers"),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "1,2,3"}, 422, "behavior: has shape (3,)"),

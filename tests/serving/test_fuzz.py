@@ -11,15 +11,33 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving.answers import FORMS, JSON, NPZ, pack
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.protocol_v2 import HEADER_LENGTH
 from sensorium_ray.serving.served import Served
 
 V1, V2 = "/v1/models/tiny/predict", "/v2/models/tiny/infer"
-ODD: list[Any] = [None, True, -1, 0, 1e300, 2**70, "", "x", [], {}, [[]], [None], {"a": 1}, "\ud800", "\x00", "9" * 400]
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1e300,
+    3e38,
+    2**70,
+    "",
+    "x",
+    [],
+    {},
+    [[]],
+    [None],
+    {"a": 1},
+    "\ud800",
+    "\x00",
+    "9" * 400,
+]
 """What stands where something else is expected."""
 NUMBERS = [
     "0",
@@ -43,12 +61,8 @@ QUERY = ["mouse", "neurons", "unit_ids", "frames", "mean", "dtype", "rate", "res
 
 @pytest.fixture(scope="module")
 def web(bundles: Path) -> TestClient:
-    predictor = load_predictor(bundles / "tiny")
-
-    async def predict(_: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
-        return predictor.predict(clip, mouse, neurons)
-
-    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predict))
+    predictors = Predictors({"tiny": bundles / "tiny"})
+    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predictors.predict))
 
 
 class Fuzzer:

@@ -23,6 +23,7 @@ from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import protocol_v1
 from sensorium_ray.serving.answers import JSON
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.protocol_v2 import HEADER_LENGTH
 from sensorium_ray.serving.served import Served
@@ -36,11 +37,8 @@ def predictor(bundles: Any) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def app(bundles: Any, predictor: Predictor) -> FastAPI:
-    async def predict(_: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
-        return predictor.predict(clip, mouse, neurons)
-
-    return make_app({"tiny": Served.read(bundles / "tiny")}, predict)
+def app(bundles: Any) -> FastAPI:
+    return make_app({"tiny": Served.read(bundles / "tiny")}, Predictors({"tiny": bundles / "tiny"}).predict)
 
 
 @pytest.fixture(scope="module")
