@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 def serve(
     folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="DIR", help="A folder of bundles, or one bundle; none: small ones of simulated mice."),
+        str | None,
+        typer.Argument(
+            metavar="DIR", help="A folder of bundles, or one bundle, or s3://…; none: small ones of simulated mice."
+        ),
     ] = None,
     *,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",

@@ -12,9 +12,9 @@ from ray.serve.schema import LoggingConfig
 
 from . import front
 from .app import make_app
+from .catalogue import Catalogue
 from .predictors import Predictors
 from .problems import RETRY_AFTER
-from .served import Served
 from .settings import Settings
 
 _NAME = "sensorium"
@@ -28,10 +28,10 @@ _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 class Replica:
     """Speaks HTTP and predicts: a full answer is 9.5 MB, and every process that it passes through takes its time."""
 
-    def __init__(self, bundles: dict[str, Path], models: dict[str, Served], settings: Settings) -> None:
+    def __init__(self, models: Catalogue, settings: Settings) -> None:
         self._models = models
         self._settings = settings
-        self._predictors = Predictors(bundles)
+        self._predictors = Predictors(models)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return make_app(self._models, self._predictors.predict, self._settings.keys, self._settings.per_minute)
@@ -43,7 +43,7 @@ def runs() -> bool:
     return bool(serve.status().proxies)
 
 
-def start(bundles: dict[str, Path], models: dict[str, Served], settings: Settings, private: Path) -> None:
+def start(models: Catalogue, settings: Settings, private: Path) -> None:
     """Start the replicas, and what stands before them; return when they answer.
 
     Parameters
@@ -62,7 +62,7 @@ def start(bundles: dict[str, Path], models: dict[str, Served], settings: Setting
         backpressure_config=BackpressureConfig(status_code=503, retry_after_s=int(RETRY_AFTER)),
         graceful_shutdown_timeout_s=_LAST_SECONDS,
     )
-    serve.run(replica.bind(bundles, models, settings), name=_NAME, logging_config=_QUIET)
+    serve.run(replica.bind(models, settings), name=_NAME, logging_config=_QUIET)
 
 
 def stop(everything: bool) -> None:

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 
 import numpy as np
 
+from ..bundle.fetching import on_disk
 from ..bundle.predictor import Predictor, load_predictor
 from ..data.clip import Clip
 from ..errors import DataError
+from .served import Models, find
 
 LOADED_AT_ONCE = 4
 """Models that are kept in memory; the one unused for longest makes room."""
 
 
 class Predictors:
-    """Predicts with any of the bundles.
+    """Predicts with any of the models.
 
     A prediction keeps all cores busy, so that two at once would be no faster and take the memory of two.
     """
 
-    def __init__(self, bundles: Mapping[str, Path]) -> None:
-        self._bundles = bundles
+    def __init__(self, models: Models) -> None:
+        self._models = models
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
+        """By the bundles' checksums, so that one that was replaced is opened anew."""
         self._thread = ThreadPoolExecutor(1, "predictor")
 
     async def predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
@@ -60,9 +61,11 @@ class Predictors:
         return np.concatenate(parts, axis=1)
 
     def _predictor(self, name: str) -> Predictor:
-        if name not in self._loaded:
+        model = find(self._models, name)
+        if model.checksum not in self._loaded:
             if len(self._loaded) == LOADED_AT_ONCE:
                 self._loaded.popitem(last=False)
-            self._loaded[name] = load_predictor(self._bundles[name])
-        self._loaded.move_to_end(name)
-        return self._loaded[name]
+            with on_disk(model.path) as folder:
+                self._loaded[model.checksum] = load_predictor(folder)
+        self._loaded.move_to_end(model.checksum)
+        return self._loaded[model.checksum]

@@ -12,10 +12,10 @@ from pathlib import Path
 import ray
 
 from .. import compute
-from ..bundle.manifest import find_bundles
 from ..errors import InputError
+from ..storage import StrPath
 from . import front
-from .served import Served
+from .catalogue import Catalogue
 from .settings import Settings
 
 
@@ -24,7 +24,7 @@ class Endpoint:
     """An endpoint that runs: its address and its models."""
 
     url: str
-    models: dict[str, Served]
+    models: Catalogue
     owns_ray: bool
     private: Path
 
@@ -38,16 +38,15 @@ class Endpoint:
         shutil.rmtree(self.private, ignore_errors=True)
 
 
-def start(folder: Path, settings: Settings, address: str | None = None) -> Endpoint:
-    """Serve the bundles of a folder, and return when they can be asked.
+def start(folder: StrPath, settings: Settings, address: str | None = None) -> Endpoint:
+    """Serve the bundles of a folder on a disk or s3://, and return when they can be asked.
 
     Raises
     ------
     BundleError : the folder holds no bundle, or a damaged one.
     InputError : host and port cannot be listened on, or the cluster at `address` serves already.
     """
-    bundles = {name: path.resolve() for name, path in find_bundles(folder).items()}
-    models = {name: Served.read(path) for name, path in bundles.items()}
+    models = Catalogue(folder)
     alone = address is None and "RAY_ADDRESS" not in os.environ and not ray.is_initialized()
     if address is None:
         _require_free(settings.host, settings.port)
@@ -61,7 +60,7 @@ def start(folder: Path, settings: Settings, address: str | None = None) -> Endpo
         raise InputError("serves already", "this Ray cluster", "stop that first with `serve shutdown`")
     endpoint = Endpoint(settings.url, models, alone, private)
     try:
-        deployment.start(bundles, models, settings, private)
+        deployment.start(models, settings, private)
     except BaseException:
         endpoint.stop()
         raise

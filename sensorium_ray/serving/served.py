@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..bundle.manifest import Manifest, bundle_checksum
+from ..bundle.manifest import MANIFEST, Manifest, bundle_checksum
 from ..data.clip import Clip
 from ..errors import DataError
 from .problems import Refusal
@@ -17,15 +17,34 @@ from .problems import Refusal
 
 @dataclass(frozen=True)
 class Served:
-    """A model that is served: its manifest and the checksum that names it in results."""
+    """A model that is served.
 
+    Parameters
+    ----------
+    path : of its bundle, on a disk or s3://.
+    checksum : that names it in results.
+    stamp : of its manifest, which is another when the bundle is replaced.
+    """
+
+    path: Path
     manifest: Manifest
     checksum: str
+    stamp: tuple[float, int]
 
     @classmethod
     def read(cls, bundle: Path) -> Served:
-        """Read it from a bundle."""
-        return cls(Manifest.read(bundle), bundle_checksum(bundle))
+        """Read it from a bundle.
+
+        Raises
+        ------
+        BundleError : there is none.
+        """
+        manifest = Manifest.read(bundle)
+        return cls(bundle, manifest, bundle_checksum(bundle), _stamp(bundle))
+
+    def is_as_it_was(self) -> bool:
+        """Whether the bundle is the one that was read."""
+        return _stamp(self.path) == self.stamp
 
     def unit_ids(self, mouse: str) -> np.ndarray:
         """Unit ids of one of its mice, in the order of the answers: (neurons,) int64."""
@@ -82,3 +101,8 @@ def find(models: Models, name: str) -> Served:
         error = DataError(f"there is none of the name '{name}' here", "model", f"known are {', '.join(models)}")
         raise Refusal(HTTPStatus.NOT_FOUND, error)
     return models[name]
+
+
+def _stamp(bundle: Path) -> tuple[float, int]:
+    status = (bundle / MANIFEST).stat()
+    return status.st_mtime, status.st_size

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving.answers import ARROW, FORMS, JSON, NPY, NPZ, PARQUET, Answer, accepted, pack, write
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.problems import Refusal
 from sensorium_ray.serving.served import Served
@@ -30,8 +31,8 @@ def answer(bundles: Path) -> Answer:
 
 @pytest.fixture(scope="module")
 def web(bundles: Path) -> TestClient:
-    predictors = Predictors({"tiny": bundles / "tiny"})
-    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predictors.predict))
+    models = Catalogue(bundles)
+    return TestClient(make_app(models, Predictors(models).predict))
 
 
 def read(media_type: str, body: bytes) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,6 +16,8 @@ import numpy as np
 import pytest
 from serving.endpoints import SENSORIUM, Running, free_port, serving
 
+from sensorium_ray import storage
+from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import BundleError, EndpointError
@@ -85,6 +89,27 @@ def test_predict_writes_the_answer_to_a_clip_or_a_trial(
     told = run(*asked, tmp_path / "7.npy", "--mouse", "mouse-a", "--out", tmp_path / "answer.npy")
     assert told.returncode == 0, told.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "answer.npy"), expected, strict=True)
+
+
+def test_models_are_added_and_removed_while_it_runs(served: Running, bundles: Path, clip: Clip) -> None:
+    client = Client(served.url)
+    with storage.atomic_path(bundles / "second") as partial:
+        shutil.copytree(bundles / "tiny", partial)
+        Manifest.read(partial).model_copy(update={"name": "second"}).write(partial)
+    until(lambda: [model["name"] for model in client.models()] == ["second", "tiny"])
+    np.testing.assert_array_equal(client.predict("second", clip, "mouse-b"), client.predict("tiny", clip, "mouse-b"))
+    shutil.rmtree(bundles / "second")
+    until(lambda: [model["name"] for model in client.models()] == ["tiny"])
+    with pytest.raises(EndpointError, match="there is none of the name 'second' here"):
+        client.predict("second", clip, "mouse-b")
+
+
+def until(true: Callable[[], bool]) -> None:
+    for _ in range(120):
+        if true():
+            return
+        time.sleep(0.25)
+    raise AssertionError("it never was")
 
 
 def test_a_port_in_use_is_one_sentence(served: Running, bundles: Path) -> None:

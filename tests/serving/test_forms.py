@@ -16,8 +16,8 @@ from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import protocol_v1
 from sensorium_ray.serving.answers import pack
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.predictors import Predictors
-from sensorium_ray.serving.served import Served
 
 URL = "/v1/models/tiny/predict"
 RAMP = np.arange(40, 200, 4, dtype=np.uint8)
@@ -26,8 +26,8 @@ RAMP = np.arange(40, 200, 4, dtype=np.uint8)
 
 @pytest.fixture(scope="module")
 def web(bundles: Path) -> TestClient:
-    predictors = Predictors({"tiny": bundles / "tiny"})
-    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predictors.predict))
+    models = Catalogue(bundles)
+    return TestClient(make_app(models, Predictors(models).predict))
 
 
 def film(container: str, codec: str) -> bytes:

@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving.answers import FORMS, JSON, NPZ, pack
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.protocol_v2 import HEADER_LENGTH
-from sensorium_ray.serving.served import Served
 
 V1, V2 = "/v1/models/tiny/predict", "/v2/models/tiny/infer"
 ODD: list[Any] = [
@@ -61,8 +61,8 @@ QUERY = ["mouse", "neurons", "unit_ids", "frames", "mean", "dtype", "rate", "res
 
 @pytest.fixture(scope="module")
 def web(bundles: Path) -> TestClient:
-    predictors = Predictors({"tiny": bundles / "tiny"})
-    return TestClient(make_app({"tiny": Served.read(bundles / "tiny")}, predictors.predict))
+    models = Catalogue(bundles)
+    return TestClient(make_app(models, Predictors(models).predict))
 
 
 class Fuzzer:

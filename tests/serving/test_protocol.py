@@ -31,7 +31,7 @@ def test_media_type_is_read_without_its_parameters(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "text/csv", "application/x-pickle"])
 def test_other_media_types_are_refused(given: str) -> None:
-    with pytest.raises(Refusal, match="send application/x-npz or application/json") as refusal:
+    with pytest.raises(Refusal, match="send application/x-npz, application/json, multipart/form-data") as refusal:
         protocol_v1.media_type_of(given)
     assert refusal.value.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 

@@ -23,10 +23,10 @@ from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import protocol_v1
 from sensorium_ray.serving.answers import JSON
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.protocol_v2 import HEADER_LENGTH
-from sensorium_ray.serving.served import Served
 
 INFER = "/v2/models/tiny/infer"
 
@@ -38,7 +38,8 @@ def predictor(bundles: Any) -> Predictor:
 
 @pytest.fixture(scope="module")
 def app(bundles: Any) -> FastAPI:
-    return make_app({"tiny": Served.read(bundles / "tiny")}, Predictors({"tiny": bundles / "tiny"}).predict)
+    models = Catalogue(bundles)
+    return make_app(models, Predictors(models).predict)
 
 
 @pytest.fixture(scope="module")
