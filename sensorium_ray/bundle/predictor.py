@@ -136,7 +136,7 @@ class ModelPredictor(_Described):
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        # Planning the memory of a clip ahead holds more of it, and is no faster (benchmarks/memory.py).
+        # Planning the memory of a clip ahead holds more of it (benchmarks/memory.py).
         options.enable_mem_pattern = False
         try:
             self._session = ort.InferenceSession(bundle / ONNX, options, providers=execution_providers())
