@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,16 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip() -> Clip:
     """Fifty frames of noise."""
     return noise(50)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What the endpoint logs, though Ray, once it is started, keeps its loggers' records from all others."""
+    logger = logging.getLogger("ray.serve.sensorium")
+    logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO, logger.name):
+        yield caplog
+    logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture(scope="session")

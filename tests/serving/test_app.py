@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,16 +108,15 @@ def test_what_the_predictor_refuses_is_the_clients_fault(web: TestClient, clip: 
 
 
 def test_a_failure_of_ours_is_logged_by_its_id_and_not_told(
-    web: TestClient, clip: Clip, caplog: pytest.LogCaptureFixture
+    web: TestClient, clip: Clip, log: pytest.LogCaptureFixture
 ) -> None:
     body = npz_of(clip, video=np.full_like(clip.video, 255))
     headers = {"content-type": NPZ, "x-request-id": "id-7"}
-    with caplog.at_level(logging.ERROR):
-        answer = web.post(f"{URL}?mouse=mouse-a", content=body, headers=headers)
+    answer = web.post(f"{URL}?mouse=mouse-a", content=body, headers=headers)
     assert (answer.status_code, answer.json()["request_id"]) == (500, "id-7")
     assert "secret" not in answer.text
-    assert "id-7" in caplog.text
-    assert "the secret reason" in caplog.text
+    assert "id-7" in log.text
+    assert "the secret reason" in log.text
 
 
 @pytest.mark.parametrize("announced", [True, False])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import pickle
 import shutil
 from pathlib import Path
@@ -66,13 +65,12 @@ def test_one_that_is_replaced_answers_anew(folder: Path, clip: Clip) -> None:
     np.testing.assert_array_equal(ask("mouse-a-2"), before)
 
 
-def test_what_is_damaged_is_left_out_and_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_damaged_is_left_out_and_logged(folder: Path, log: pytest.LogCaptureFixture) -> None:
     models = Catalogue(folder)
     add(folder, "second")
     (folder / "second" / MANIFEST).write_text("{")
-    with caplog.at_level(logging.WARNING):
-        assert list(models) == ["tiny"]
-    assert "second" in caplog.text
+    assert list(models) == ["tiny"]
+    assert "second" in log.text
     with pytest.raises(BundleError, match="second"):
         Catalogue(folder)
 
