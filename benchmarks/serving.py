@@ -6,7 +6,8 @@
 Throughput: answers a second for clips of 300 frames at 1, 8 and 32 requests at once, against a loop around the same
 predictor in a process of its own (the limit: an answer keeps all cores busy). Latency: medians at one request at a time
 of a full answer (7,900 neurons x 300 frames, float32: 9.5 MB) of a model that computes next to nothing, against a bare
-uvicorn server that reads the same request and returns as many bytes. Contestants take turns, round by round, each in
+uvicorn server that reads the same request and returns as many bytes, and beside what the predictor alone takes for that
+answer. Contestants take turns, round by round, each in
 processes of its own; the client is http.client in another process and reads answers to the end.
 """
 
@@ -29,9 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from inference import FRAMES, NEURONS, noise, published_bundle
+from inference import FRAMES, NEURONS, noise
 from sensorium_ray.bundle.manifest import ONNX, Manifest, MouseEntry, checksums
 from sensorium_ray.bundle.predictor import load_predictor
+from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS
 from sensorium_ray.serving.answers import FORMS, NPY, NPZ, pack
 
@@ -82,8 +84,11 @@ def light_bundle(folder: Path) -> Path:
 
 
 @contextmanager
-def running(*command: str) -> Iterator[str]:
-    """A server in a process of its own, at an address that is given to the command; until the block ends."""
+def running(ready: int, *command: str) -> Iterator[str]:
+    """A server in a process of its own, at an address that is given to the command; until the block ends.
+
+    `ready` : status with which it answers /v2/health/ready once it can be asked.
+    """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     words = [word.format(port=port) for word in command]
@@ -95,7 +100,7 @@ def running(*command: str) -> Iterator[str]:
             try:
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
                 connection.request("GET", "/v2/health/ready")
-                if connection.getresponse().status in (200, 404):
+                if connection.getresponse().status == ready:
                     break
             except OSError:
                 pass
@@ -146,35 +151,36 @@ def latency(address: str, ask: Ask, count: int = 30) -> float:
     return median(times[3:])
 
 
-def limit(bundle: Path, seconds: float) -> float:
+def limit(bundle: Path, mouse: str, seconds: float) -> float:
     """Answers a second of the predictor alone, in a process of its own."""
     program = (
         "import sys, time\n"
         "from inference import FRAMES, noise\n"
         "from sensorium_ray.bundle.predictor import load_predictor\n"
         "predictor, clip, count = load_predictor(sys.argv[1]), noise(FRAMES), 0\n"
-        "predictor.predict(clip, 'mouse0')\n"
+        "predictor.predict(clip, sys.argv[2])\n"
         "began = time.perf_counter()\n"
-        "while time.perf_counter() - began < float(sys.argv[2]):\n"
-        "    predictor.predict(clip, 'mouse0')\n"
+        "while time.perf_counter() - began < float(sys.argv[3]):\n"
+        "    predictor.predict(clip, sys.argv[2])\n"
         "    count += 1\n"
         "print(count / (time.perf_counter() - began))\n"
     )
-    words = [sys.executable, "-c", program, str(bundle), str(seconds)]
+    words = [sys.executable, "-c", program, str(bundle), mouse, str(seconds)]
     return float(subprocess.run(words, check=True, capture_output=True, cwd=Path(__file__).parent, text=True).stdout)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks"), help="where networks are kept")
-    parser.add_argument("--architecture", default="linear_nonlinear", help="of the throughput, at its published size")
+    parser.add_argument("--bundle", type=Path, default=PRETRAINED / "factorised3d", help="whose throughput is measured")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement of throughput")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     folder = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    heavy, light = published_bundle(folder, arguments.architecture), light_bundle(folder)
+    heavy, light = arguments.bundle.absolute(), light_bundle(folder)
+    mouse = load_predictor(heavy).mice[0]
     body = pack({name: getattr(noise(FRAMES), name) for name in CLIP_ARRAYS})
     size = load_predictor(light).predict(noise(FRAMES), "mouse0").nbytes
     results: dict[str, list[float]] = {}
@@ -196,12 +202,13 @@ def main() -> None:
             "{port}",
         )
         bare = (sys.executable, "-c", _BARE, "{port}", str(size))
-        with running(*endpoint) as served, running(*bare) as plain:
+        with running(200, *endpoint) as served, running(404, *bare) as plain:
             full = {form: asking("/v1/models/light/predict?mouse=mouse0", body, form) for form in FORMS}
-            computed = asking(f"/v1/models/{heavy.name}/predict?mouse=mouse0", body, NPY)
+            computed = asking(f"/v1/models/{Manifest.read(heavy).name}/predict?mouse={mouse}", body, NPY)
             rate(served, computed, 1, 1.0)
             for _ in range(arguments.rounds):
-                note("limit, answers/s", limit(heavy, arguments.seconds))
+                note("limit, answers/s", limit(heavy, mouse, arguments.seconds))
+                note("predictor alone, full answer, ms", 1000 / limit(light, "mouse0", 3.0))
                 for at_once in (1, 8, 32):
                     note(f"endpoint, {at_once} at once, answers/s", rate(served, computed, at_once, arguments.seconds))
                 note("bare server, ms", latency(plain, asking("/", body, NPY)))
