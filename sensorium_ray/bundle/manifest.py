@@ -163,6 +163,11 @@ def checksums(bundle: Path) -> dict[str, str]:
     }
 
 
+def bundle_paths(folder: Path) -> list[Path]:
+    """Bundles directly in a folder, or the folder itself if it is one; their manifests are not read."""
+    return [folder] if (folder / MANIFEST).is_file() else sorted(p.parent for p in folder.glob(f"*/{MANIFEST}"))
+
+
 def find_bundles(folder: Path) -> dict[str, Path]:
     """Bundles directly in a folder, or the folder itself if it is one, by their manifests' names.
 
@@ -170,9 +175,8 @@ def find_bundles(folder: Path) -> dict[str, Path]:
     ------
     BundleError : there is none, or two share a name.
     """
-    paths = [folder] if (folder / MANIFEST).is_file() else sorted(p.parent for p in folder.glob(f"*/{MANIFEST}"))
     found: dict[str, Path] = {}
-    for path in paths:
+    for path in bundle_paths(folder):
         name = Manifest.read(path).name
         if name in found:
             raise BundleError(

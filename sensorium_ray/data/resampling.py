@@ -164,7 +164,11 @@ def resample_array(video: np.ndarray, rate: float, sampling: Sampling = Sampling
     ------
     DataError : the array is no video, or the rate is not positive.
     """
-    return np.stack(list(resample(frames_of(video, rate), sampling)))
+    frames = frames_of(video, rate)
+    if video.shape[1:] == sampling.shape and rate == sampling.rate:
+        with np.errstate(over="ignore"):  # as in `_resized`
+            return video.astype(np.float32)
+    return np.stack(list(resample(frames, sampling)))
 
 
 def frames_of(video: np.ndarray, rate: float) -> Iterator[SourceFrame]:

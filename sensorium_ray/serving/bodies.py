@@ -26,7 +26,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     Refusal : 413, it is larger; 415, it is packed in a way that is unknown here; 400, it is packed and damaged.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isascii() and announced.isdecimal() and int(announced) > limit:
         raise too_large(limit)
     unpack = _unpacker(request.headers.get("content-encoding", "identity").strip().lower())
     body = bytearray()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping
 from threading import Lock
 
 from .. import storage
-from ..bundle.manifest import MANIFEST, find_bundles
+from ..bundle.manifest import bundle_paths, find_bundles
 from ..errors import InputError
 from .served import Served
 
@@ -31,10 +32,9 @@ class Catalogue(Mapping[str, Served]):
     """
 
     def __init__(self, folder: storage.StrPath) -> None:
-        self._folder = storage.locate(storage.absolute(folder))
-        self._lock = Lock()
-        self._models = {name: Served.read(path) for name, path in find_bundles(self._folder).items()}
-        self._read_at = time.monotonic()
+        place = storage.locate(storage.absolute(folder))
+        models = {name: Served.read(path) for name, path in find_bundles(place).items()}
+        self.__setstate__((str(place), models))
 
     def __getitem__(self, name: str) -> Served:
         return self._now()[name]
@@ -45,9 +45,15 @@ class Catalogue(Mapping[str, Served]):
     def __len__(self) -> int:
         return len(self._now())
 
-    def __reduce__(self) -> tuple[type[Catalogue], tuple[str]]:
-        """Another process reads the folder by itself."""
-        return Catalogue, (str(self._folder),)
+    def __getstate__(self) -> tuple[str, dict[str, Served]]:
+        """For another process, which goes on from here, and from then on reads the folder by itself."""
+        return str(self._folder), {}
+
+    def __setstate__(self, state: tuple[str, dict[str, Served]]) -> None:
+        folder, self._models = state
+        self._folder = storage.locate(folder)
+        self._lock = Lock()
+        self._read_at = time.monotonic() if self._models else -math.inf
 
     def _now(self) -> Mapping[str, Served]:
         with self._lock:
@@ -59,12 +65,8 @@ class Catalogue(Mapping[str, Served]):
     def _read(self) -> dict[str, Served]:
         """What the folder holds; bundles whose manifests are as they were are not read again."""
         known = {str(model.path): model for model in self._models.values()}
-        if (self._folder / MANIFEST).is_file():
-            paths = [self._folder]
-        else:
-            paths = sorted(path.parent for path in self._folder.glob(f"*/{MANIFEST}"))
         found: dict[str, Served] = {}
-        for path in paths:
+        for path in bundle_paths(self._folder):
             try:
                 before = known.get(str(path))
                 model = before if before is not None and before.is_as_it_was() else Served.read(path)

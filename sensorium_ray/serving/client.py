@@ -99,6 +99,8 @@ class Client:
             raise EndpointError(f"the connection broke ({type(error).__name__})", self.url, "ask again") from error
         if response.is_success:
             return response
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise EndpointError("is too busy to answer", self.url, "ask again")
         raise EndpointError(_sentence(response), self.url)
 
     def _foreign(self) -> EndpointError:

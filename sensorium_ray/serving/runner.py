@@ -51,13 +51,17 @@ def start(folder: StrPath, settings: Settings, address: str | None = None) -> En
     if address is None:
         _require_free(settings.host, settings.port)
     private = Path(tempfile.mkdtemp(prefix="serve-", dir="/tmp"))  # a path of a socket may have 97 characters
-    if alone and settings.certificate is None:  # HAProxy does not speak https here
-        os.environ |= front.environment(private)
-    compute.connect(address)
-    from . import deployment  # Serve reads the environment when it is first imported
+    try:
+        if alone and settings.certificate is None:  # HAProxy does not speak https here
+            os.environ |= front.environment(private)
+        compute.connect(address)
+        from . import deployment  # Serve reads the environment when it is first imported
 
-    if deployment.runs():
-        raise InputError("serves already", "this Ray cluster", "stop that first with `serve shutdown`")
+        if deployment.runs():
+            raise InputError("serves already", "this Ray cluster", "stop that first with `serve shutdown`")
+    except BaseException:
+        shutil.rmtree(private, ignore_errors=True)
+        raise
     endpoint = Endpoint(settings.url, models, alone, private)
     try:
         deployment.start(models, settings, private)

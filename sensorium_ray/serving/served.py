@@ -97,10 +97,11 @@ def find(models: Models, name: str) -> Served:
     ------
     Refusal : 404, there is none of that name.
     """
-    if name not in models:
+    model = models.get(name)  # asked once, since models come and go
+    if model is None:
         error = DataError(f"there is none of the name '{name}' here", "model", f"known are {', '.join(models)}")
         raise Refusal(HTTPStatus.NOT_FOUND, error)
-    return models[name]
+    return model
 
 
 def _stamp(bundle: Path) -> tuple[float, int]:

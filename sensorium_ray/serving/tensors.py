@@ -19,6 +19,7 @@ _DATATYPES = {
 }  # fmt: skip
 """What numpy calls each of the protocol's datatypes."""
 _MOST_AXES = 3
+_MOST_BYTES_OF_TEXTS = 65536  # a mouse's name is the only text that is taken
 
 
 class Tensor(BaseModel):
@@ -82,13 +83,15 @@ def _from_binary(entry: Tensor, raw: bytes) -> np.ndarray:
 
 
 def _texts(raw: bytes) -> list[str]:
-    texts = []
-    while raw:
-        (length,) = struct.unpack_from("<I", raw)
-        if length > len(raw) - 4:
+    if len(raw) > _MOST_BYTES_OF_TEXTS:
+        raise ValueError(len(raw))
+    texts, place = [], 0
+    while place < len(raw):
+        (length,) = struct.unpack_from("<I", raw, place)
+        place += 4 + length
+        if place > len(raw):
             raise ValueError(length)
-        texts.append(raw[4 : 4 + length].decode())
-        raw = raw[4 + length :]
+        texts.append(raw[place - length : place].decode())
     return texts
 
 

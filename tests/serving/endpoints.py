@@ -62,7 +62,10 @@ def serving(*arguments: object) -> Iterator[tuple[Running, str]]:
     )
     try:
         assert process.stdout is not None
-        yield Running(f"http://127.0.0.1:{port}", process, mark), process.stdout.readline()
+        assert process.stderr is not None
+        said = process.stdout.readline()
+        assert said, f"it ended: {process.stderr.read()}"
+        yield Running(f"http://127.0.0.1:{port}", process, mark), said
     finally:
         process.terminate()
         process.wait(30)

@@ -75,6 +75,13 @@ def test_what_is_damaged_is_left_out_and_logged(folder: Path, log: pytest.LogCap
         Catalogue(folder)
 
 
+def test_a_replica_that_begins_anew_bears_what_is_damaged(folder: Path) -> None:
+    sent = pickle.dumps(Catalogue(folder))
+    add(folder, "second")
+    (folder / "second" / MANIFEST).write_text("{")
+    assert list(pickle.loads(sent)) == ["tiny"]  # noqa: S301 - as Ray sends it to a replica
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="holds no bundle"):
         Catalogue(tmp_path)

@@ -217,6 +217,7 @@ def test_requests_at_fault_get_a_sentence(web: TestClient, clip: Clip, change: A
         ("99999999", b"", f"{HEADER_LENGTH}: is '99999999'"),
         (None, b"left over", "the body: has 9 bytes behind its last binary input"),
         (None, struct.pack("<I", 7) + b"short", "mouse: has 9 bytes, which are not BYTES of shape [1]"),
+        (None, bytes(2**20), "mouse: has 1048576 bytes, which are not BYTES of shape [1]"),
     ],
 )
 def test_binary_parts_that_do_not_add_up(
