@@ -60,5 +60,6 @@ def remove(name: Annotated[str, _NAME], file: Annotated[Path, _FILE] = Path("key
 
     known = keys.read(file)
     if name not in [key.name for key in known]:
-        raise ConfigError(f"has no key of '{name}'", str(file), "known: " + ", ".join(key.name for key in known))
+        mend = f"known: {', '.join(key.name for key in known)}" if known else "it has none at all"
+        raise ConfigError(f"has no key of '{name}'", str(file), mend)
     keys.write(file, [key for key in known if key.name != name])

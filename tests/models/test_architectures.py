@@ -135,6 +135,12 @@ def test_the_factorised_readout_refuses_frames_of_another_size(population: Popul
         encoder(*inputs, torch.arange(3).expand(2, -1))
 
 
+@pytest.mark.parametrize("value", ["x", True, 3.5, None, [8]])
+def test_a_setting_of_another_kind_is_refused(value: object, population: Population) -> None:
+    with pytest.raises(ConfigError, match=r"gru: has .* for rotations; give one like 8"):
+        find.build("gru", {"rotations": value}, population)
+
+
 def test_an_unknown_readout_is_answered_with_the_known(population: Population) -> None:
     with pytest.raises(ConfigError, match="there is no readout 'factorized'"):
         find.build("factorised3d", {"readout": "factorized"}, population)
