@@ -1,21 +1,17 @@
-"""Answers of protocol v1, written in the form that the client accepts.
+"""What protocol v1 answers, and in which form; `writers.py` writes it.
 
-Every form says which model answered, by its checksum, for which mouse and neurons, and when each frame was. The forms
-of tables have a row a frame; their schema's metadata say the rest, as JSON under 'sensorium'.
+Every form says which model answered, by its checksum, for which mouse and neurons, and when each frame was.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..errors import DataError
 from .problems import Refusal
@@ -26,18 +22,22 @@ NPZ = "application/x-npz"
 NPY = "application/x-npy"
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.stream"
+FORMS = (JSON, NPZ, NPY, ARROW, PARQUET)
+"""Where a client likes several alike, the first is taken."""
+ABOUT = "Sensorium-About"
+"""Header of every answer: what made it, as JSON."""
 UNITS = "deconvolved calcium, arbitrary units"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What a model says about some neurons of a mouse.
+    """What a model says about some neurons of a mouse, but for the responses themselves.
 
     Parameters
     ----------
     unit_ids : (neurons,) int64.
     times : (frames,) float64, seconds from the clip's first frame to each one that is answered.
-    responses : (neurons, frames) float32, or float16 if asked for, deconvolved calcium, arbitrary units.
+    dtype : of the responses, float32, or float16 if asked for; deconvolved calcium, arbitrary units.
     warnings : what was done to the clip beyond what was asked for.
     """
 
@@ -45,8 +45,13 @@ class Answer:
     mouse: str
     unit_ids: np.ndarray
     times: np.ndarray
-    responses: np.ndarray
+    dtype: np.dtype
     warnings: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the responses: neurons, frames."""
+        return len(self.unit_ids), len(self.times)
 
     def about(self) -> dict[str, object]:
         """What made it, as plain values."""
@@ -58,6 +63,10 @@ class Answer:
             "units": UNITS,
             "warnings": list(self.warnings),
         }
+
+    def headers(self) -> dict[str, str]:
+        """The same as a header, for forms that cannot carry it."""
+        return {ABOUT: json.dumps(self.about())}
 
 
 def accepted(accept: str) -> str:
@@ -78,57 +87,11 @@ def accepted(accept: str) -> str:
     return best
 
 
-def write(answer: Answer, media_type: str) -> bytes:
-    """Body of an answer, in one of `FORMS`."""
-    return FORMS[media_type](answer)
-
-
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Bytes of an npz of named arrays."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
-
-
-def _json(answer: Answer) -> bytes:
-    arrays = {name: getattr(answer, name).tolist() for name in ("unit_ids", "times", "responses")}
-    return json.dumps(answer.about() | arrays, allow_nan=False).encode()
-
-
-def _npy(answer: Answer) -> bytes:
-    """The responses alone."""
-    buffer = io.BytesIO()
-    np.save(buffer, answer.responses, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _npz(answer: Answer) -> bytes:
-    about = np.array(json.dumps(answer.about()))
-    return pack({"responses": answer.responses, "unit_ids": answer.unit_ids, "times": answer.times, "about": about})
-
-
-def _arrow(answer: Answer) -> bytes:
-    table, buffer = _table(answer), pa.BufferOutputStream()
-    with pa.ipc.new_stream(buffer, table.schema) as stream:
-        stream.write_table(table)
-    return bytes(buffer.getvalue())
-
-
-def _parquet(answer: Answer) -> bytes:
-    buffer = pa.BufferOutputStream()
-    pq.write_table(_table(answer), buffer)
-    return bytes(buffer.getvalue())
-
-
-def _table(answer: Answer) -> pa.Table:
-    """A row a frame: time, and responses of all neurons in the order of 'unit_ids' in the metadata."""
-    rows = np.ascontiguousarray(answer.responses.T)
-    columns = {
-        "time": pa.array(answer.times),
-        "responses": pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1]),
-    }
-    about = answer.about() | {"unit_ids": answer.unit_ids.tolist()}
-    return pa.table(columns).replace_schema_metadata({"sensorium": json.dumps(about)})
 
 
 def _wish(part: str) -> tuple[str, float]:
@@ -148,7 +111,3 @@ def _liking(kind: str, wishes: Mapping[str, float]) -> float:
     """What the most specific pattern that fits says (RFC 9110, 12.5.1)."""
     patterns = (kind, f"{kind.partition('/')[0]}/*", "*/*")
     return next((wishes[pattern] for pattern in patterns if pattern in wishes), 0.0)
-
-
-FORMS: dict[str, Callable[[Answer], Any]] = {JSON: _json, NPZ: _npz, NPY: _npy, ARROW: _arrow, PARQUET: _parquet}
-"""By media type; where a client likes several alike, the first is taken."""

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
 from . import routes_v1, routes_v2
@@ -68,12 +68,21 @@ class _Failures:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = False
+
+        async def watched(message: Message) -> None:
+            nonlocal began
+            began = began or message["type"] == "http.response.start"
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, watched)
         except ClientDisconnect:
             logger.info("a client left before its request was read")
         except Exception:
             request_id = Request(scope).headers.get("x-request-id") or uuid.uuid4().hex
             logger.exception("request %s to %s failed", request_id, scope["path"])
+            if began:  # all that is left is to break off, which a client sees
+                raise
             failed = SensoriumError("failed", "the endpoint", "its log tells why, by this request_id")
             await problem(HTTPStatus.INTERNAL_SERVER_ERROR, failed, request_id=request_id)(scope, receive, send)

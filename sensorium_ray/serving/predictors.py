@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
 import numpy as np
 
 from ..bundle.fetching import on_disk
 from ..bundle.predictor import Predictor, load_predictor
 from ..data.clip import Clip
-from ..errors import DataError
 from .served import Models, find
+from .streaming import Parts
 
 LOADED_AT_ONCE = 4
 """Models that are kept in memory; the one unused for longest makes room."""
@@ -31,34 +31,23 @@ class Predictors:
         """By the bundles' checksums, so that one that was replaced is opened anew."""
         self._thread = ThreadPoolExecutor(1, "predictor")
 
-    async def predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
-        """Responses (neurons, frames) float32 of a mouse to a clip.
+    async def predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> Parts:
+        """Responses of a mouse to a clip as they come, (neurons, some frames) float32 each, in order.
 
-        A request that is cancelled, since its client hung up, ends after the frames that are under way.
+        Requests take turns, part by part. One that is cancelled, since its client hung up, ends with its part.
 
         Raises
         ------
-        DataError : the clip does not fit the model, or has values so large that the answers are not finite.
+        DataError : the clip does not fit the model.
         """
-        left = Event()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._predict, name, clip, mouse, neurons, left
-            )
-        except asyncio.CancelledError:
-            left.set()
-            raise
 
-    def _predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None, left: Event) -> np.ndarray:
-        parts = []
-        for part in self._predictor(name).stream(clip, mouse, neurons):
-            if not np.isfinite(part).all():
-                mend = "give grey levels 0..255, and behaviour as recorded"
-                raise DataError("has values at which the model's answers are not finite", "clip", mend)
-            parts.append(part)
-            if left.is_set():
-                break
-        return np.concatenate(parts, axis=1)
+        def begin() -> Iterator[np.ndarray]:
+            return self._predictor(name).stream(clip, mouse, neurons)
+
+        run = asyncio.get_running_loop().run_in_executor
+        parts = await run(self._thread, begin)
+        while (part := await run(self._thread, next, parts, None)) is not None:
+            yield part
 
     def _predictor(self, name: str) -> Predictor:
         model = find(self._models, name)

@@ -16,9 +16,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..data.clip import CLIP_ARRAYS, Clip, clip_of
 from ..errors import DataError
 from ..version import package_version
+from .bodies import MEBIBYTE
 from .problems import bad_request
 from .served import Served
 from .tensors import BYTES, Tensor, read_tensors
+
+ANSWER_LIMIT = 1024 * MEBIBYTE
+"""Of the responses, bytes; ten minutes of a mouse of 8,000 neurons are 576 MB."""
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Name of the HTTP header that says where the JSON ends and binary tensors begin."""
@@ -62,6 +66,19 @@ class Inference:
     mouse: str | None
     neurons: np.ndarray | None
     outputs: dict[str, bool]
+
+    def shape(self, model: Served, mouse: str) -> tuple[int, int]:
+        """Neurons and frames of the answer, which is whole in memory.
+
+        Raises
+        ------
+        DataError : it is too large for that.
+        """
+        neurons = len(model.unit_ids(mouse) if self.neurons is None else self.neurons)
+        if 4 * neurons * self.clip.frames > ANSWER_LIMIT:
+            mend = "choose neurons, send a shorter clip, or ask /v1, which answers as it predicts"
+            raise DataError(f"has more than {ANSWER_LIMIT // MEBIBYTE} MiB", "the answer", mend)
+        return neurons, self.clip.frames
 
 
 def server() -> dict[str, object]:

@@ -19,6 +19,7 @@ from .openapi import PREDICT, REFUSED
 from .protocol_v1 import FORM
 from .selection import Selection
 from .served import Models, Predict, Served, find
+from .streaming import respond
 
 
 def routes(models: Models, predict: Predict) -> APIRouter:
@@ -56,10 +57,10 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         sampling = Sampling(model.manifest.frame_shape, model.manifest.rate, resize, fit, timing)
         clip, whose, said = await _read_clip(request, model, mouse, rate, sampling)
         wanted = Selection.read(model, whose, neurons, unit_ids, frames, mean, dtype == "float16")
-        responses = await predict(name, clip, whose, wanted.neurons)
-        times, told = wanted.of(responses, clip.rate)
-        answer = Answer(model, whose, wanted.unit_ids(model, whose), times, told, said)
-        return Response(await asyncio.to_thread(answers.write, answer, form), media_type=form)
+        times = wanted.times(clip.frames, clip.rate)
+        answer = Answer(model, whose, wanted.unit_ids(model, whose), times, wanted.dtype, said)
+        parts = predict(name, clip, whose, wanted.neurons)
+        return await respond(answer, wanted.of(parts, clip.frames), form)
 
     return router
 

@@ -16,6 +16,7 @@ from .problems import Refusal
 from .protocol_v1 import BODY_LIMITS
 from .protocol_v2 import HEADER_LENGTH, VERSION
 from .served import Models, Predict, Served, find
+from .streaming import whole
 
 _BINARY = "application/octet-stream"
 
@@ -60,7 +61,8 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         body = await read_body(request, BODY_LIMITS[JSON if header_length is None else NPZ])
         inference = await asyncio.to_thread(protocol_v2.read_inference, body, header_length)
         mouse = model.mouse(inference.mouse)
-        responses = await predict(name, inference.clip, mouse, inference.neurons)
+        shape = inference.shape(model, mouse)
+        responses = await whole(predict(name, inference.clip, mouse, inference.neurons), shape)
         answer, length = await asyncio.to_thread(protocol_v2.write_inference, model, mouse, inference, responses)
         if length is None:
             return Response(answer, media_type=JSON)

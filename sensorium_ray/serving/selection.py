@@ -8,7 +8,9 @@ import numpy as np
 
 from ..benchmark import EvalWindow
 from ..errors import ConfigError, DataError
+from . import streaming
 from .served import Served
+from .streaming import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +73,31 @@ class Selection:
         known = model.unit_ids(mouse)
         return known if self.neurons is None else known[self.neurons]
 
-    def of(self, responses: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-        """Times in seconds and responses that are told, (frames,) float64 and (neurons, frames).
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the responses that are told."""
+        return np.dtype(np.float16 if self.half else np.float32)
+
+    def times(self, frames: int, rate: float) -> np.ndarray:
+        """Times in seconds of what is told of a clip's frames: (frames that are told,) float64.
 
         Raises
         ------
         DataError : the clip has none of the frames.
         """
-        count = responses.shape[1]
-        times, told = np.arange(count) / rate, slice(None) if self.frames is None else self.frames.slice(count)
-        times, responses = times[told], responses[:, told]
+        times = (np.arange(frames) / rate)[self._of(frames)]
         if not len(times):
-            raise DataError(f"are none of the clip's {count}", "frames", f"choose among 0..{count - 1}")
-        if self.mean:
-            times, responses = times.mean(keepdims=True), responses.mean(axis=1, keepdims=True, dtype=np.float64)
-        return times, np.ascontiguousarray(responses, np.float16 if self.half else np.float32)
+            raise DataError(f"are none of the clip's {frames}", "frames", f"choose among 0..{frames - 1}")
+        return times.mean(keepdims=True) if self.mean else times
+
+    def of(self, parts: Parts, frames: int) -> Parts:
+        """What is told of the responses to a clip's frames."""
+        told = parts if self.frames is None else streaming.within(parts, self._of(frames))
+        return streaming.mean(told) if self.mean else told
+
+    def _of(self, frames: int) -> slice:
+        start, stop, _ = (slice(None) if self.frames is None else self.frames.slice(frames)).indices(frames)
+        return slice(start, stop)
 
 
 def _numbers(name: str, text: str) -> np.ndarray:

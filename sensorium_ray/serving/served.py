@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -86,8 +86,8 @@ class Served:
 
 Models = Mapping[str, Served]
 """By name."""
-Predict = Callable[[str, Clip, str, np.ndarray | None], Awaitable[np.ndarray]]
-"""(model, clip, mouse, indices of its neurons or None for all) to responses (neurons, frames) float32."""
+Predict = Callable[[str, Clip, str, np.ndarray | None], AsyncIterator[np.ndarray]]
+"""(model, clip, mouse, indices of its neurons or None for all) to responses as they come, (neurons, some) float32."""
 
 
 def find(models: Models, name: str) -> Served:

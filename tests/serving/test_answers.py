@@ -14,19 +14,29 @@ import pytest
 from fastapi.testclient import TestClient
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
-from sensorium_ray.serving.answers import ARROW, FORMS, JSON, NPY, NPZ, PARQUET, Answer, accepted, pack, write
+from sensorium_ray.serving import streaming, writers
+from sensorium_ray.serving.answers import ABOUT, ARROW, FORMS, JSON, NPY, NPZ, PARQUET, Answer, accepted, pack
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.problems import Refusal
 from sensorium_ray.serving.served import Served
 
+RESPONSES = np.random.default_rng(1).gamma(1.0, 1.0, (3, 50)).astype(np.float32)
+
 
 @pytest.fixture(scope="module")
 def answer(bundles: Path) -> Answer:
-    responses = np.random.default_rng(1).gamma(1.0, 1.0, (3, 50)).astype(np.float32)
-    times = np.arange(50) / 30
-    return Answer(Served.read(bundles / "tiny"), "mouse-a", np.array([5, 7, 9]), times, responses, ("it was dark",))
+    model, times = Served.read(bundles / "tiny"), np.arange(50) / 30
+    return Answer(model, "mouse-a", np.array([5, 7, 9]), times, np.dtype(np.float32), ("it was dark",))
+
+
+def written(answer: Answer, media_type: str, *frames: int) -> bytes:
+    """The responses in blocks of so many frames."""
+    writer = writers.WRITERS[media_type](answer)
+    blocks = np.split(RESPONSES, np.cumsum(frames)[:-1], axis=1)
+    pieces = [piece for block in blocks for piece in writer.write(block)]
+    return b"".join([*pieces, *writer.end()])
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +63,13 @@ def read(media_type: str, body: bytes) -> dict[str, Any]:
     return {"responses": rows.T, "times": table["time"].to_numpy()} | about
 
 
+@pytest.mark.parametrize("frames", [(50,), (20, 30), (1, 48, 1)])
 @pytest.mark.parametrize("media_type", sorted(FORMS))
-def test_every_form_carries_every_bit_and_what_made_it(answer: Answer, media_type: str) -> None:
-    found = read(media_type, write(answer, media_type))
-    np.testing.assert_array_equal(found.pop("responses"), answer.responses, strict=True)
+def test_every_form_carries_every_bit_and_what_made_it(
+    answer: Answer, media_type: str, frames: tuple[int, ...]
+) -> None:
+    found = read(media_type, written(answer, media_type, *frames))
+    np.testing.assert_array_equal(found.pop("responses"), RESPONSES, strict=True)
     if media_type == NPY:
         return
     np.testing.assert_array_equal(found.pop("times"), answer.times)
@@ -132,6 +145,36 @@ def test_means_and_half_precision(web: TestClient, clip: Clip) -> None:
     np.testing.assert_allclose(mean["times"], [14.5 / 30])
     half = read(NPZ, ask(web, clip, "&dtype=float16").content)["responses"]
     np.testing.assert_array_equal(half, whole.astype(np.float16), strict=True)
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("query", ["", "&frames=10..41&neurons=2,0", "&dtype=float16"])
+def test_a_long_answer_is_the_same_in_blocks(
+    web: TestClient, clip: Clip, form: str, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ask(web, clip, query, form)
+    monkeypatch.setattr(streaming, "_BLOCK", 60)  # bytes: some frames each
+    monkeypatch.setattr(streaming, "_PIECE", 11)
+    pieces = ask(web, clip, query, form)
+    assert "content-length" in whole.headers
+    assert "content-length" not in pieces.headers
+    assert json.loads(pieces.headers[ABOUT]) == json.loads(whole.headers[ABOUT])
+    expected, found = read(form, whole.content), read(form, pieces.content)
+    np.testing.assert_array_equal(found["responses"], expected["responses"], strict=True)
+
+
+def test_too_much_for_json_is_refused(web: TestClient, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "MOST_NUMBERS", 100)
+    answer = ask(web, clip, form=JSON)
+    assert (answer.status_code, ask(web, clip).status_code) == (422, 200)
+    assert answer.json()["detail"].startswith("the answer: has 150 numbers, too many for JSON; accept one of")
+
+
+def test_what_half_precision_cannot_hold_is_refused(web: TestClient, clip: Clip) -> None:
+    bright = Clip(clip.video * 1e4, clip.behavior, clip.pupil_center)
+    answer = ask(web, bright, "&dtype=float16")
+    assert (answer.status_code, ask(web, bright).status_code) == (422, 200)
+    assert "not finite" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,13 @@ from sensorium_ray.serving.served import Served
 URL = "/v1/models/tiny/predict"
 
 
-async def mean_grey(model: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> np.ndarray:
+async def mean_grey(model: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> AsyncIterator[np.ndarray]:
     """Stands in for the replicas; a dark clip is refused and a white one makes it fail."""
     if clip.video.max() == 0:
         raise DataError("is dark", "video", "switch on the light")
     if clip.video.min() == 255:
         raise RuntimeError("the secret reason")
-    return np.outer([1, 2, 3], clip.video.mean((1, 2))).astype(np.float32)
+    yield np.outer([1, 2, 3], clip.video.mean((1, 2))).astype(np.float32)
 
 
 @pytest.fixture

@@ -50,12 +50,19 @@ def test_bundles_come_and_go(folder: Path) -> None:
     assert len(models) == 0
 
 
+def asked(predictors: Predictors, clip: Clip, mouse: str) -> np.ndarray:
+    async def ask() -> np.ndarray:
+        return np.concatenate([part async for part in predictors.predict("tiny", clip, mouse, None)], axis=1)
+
+    return asyncio.run(ask())
+
+
 def test_one_that_is_replaced_answers_anew(folder: Path, clip: Clip) -> None:
     models = Catalogue(folder)
     predictors = Predictors(models)
 
     def ask(mouse: str) -> np.ndarray:
-        return asyncio.run(predictors.predict("tiny", clip, mouse, None))
+        return asked(predictors, clip, mouse)
 
     before = ask("mouse-a")
     manifest = Manifest.read(folder / "tiny")
@@ -103,7 +110,7 @@ def test_a_bucket_is_a_folder_too(folder: Path, clip: Clip, tmp_path: Path, monk
     bucket.put(str(folder / "tiny"), "catalogue/models/tiny", recursive=True)
     models = Catalogue("s3://catalogue/models")
     assert list(models) == ["tiny"]
-    answer = asyncio.run(Predictors(models).predict("tiny", clip, "mouse-a", None))
+    answer = asked(Predictors(models), clip, "mouse-a")
     np.testing.assert_array_equal(answer, load_predictor(folder / "tiny").predict(clip, "mouse-a"))
     add(folder, "second")
     bucket.put(str(folder / "second"), "catalogue/models/second", recursive=True)
