@@ -14,6 +14,7 @@ from ..storage import read_npz
 
 CLIP_ARRAYS = ("video", "behavior", "pupil_center")
 """What a clip is made of, by the names that files and requests use."""
+_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Clip:
                 raise DataError(f"has dtype {array.dtype}", name, "give real numbers")
             with np.errstate(over="ignore"):
                 array = np.ascontiguousarray(array, dtype=np.float32)
-            if not np.isfinite(array).all():
+            if not _is_finite(array):
                 raise DataError("holds NaN or infinite values", name, "cut the clip to its valid frames")
             object.__setattr__(self, name, array)
 
@@ -62,6 +63,11 @@ class Clip:
     def frames(self) -> int:
         """Number of frames."""
         return int(self.video.shape[0])
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    """Whether all values are finite; some rows at a time, since a long video lies on the disk."""
+    return all(np.isfinite(array[start : start + _ROWS]).all() for start in range(0, len(array), _ROWS))
 
 
 def clip_of(arrays: Mapping[str, np.ndarray]) -> Clip:

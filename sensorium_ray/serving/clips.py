@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
 from ..data.clip import Clip
-from ..data.resampling import Sampling, SourceFrame, resample, resample_array
-from ..data.video import Limits, open_video
+from ..data.decoding import decode
+from ..data.resampling import Sampling, frames_of, resample, resample_array
+from ..data.video import Limits
 from ..errors import DataError
+from .bodies import MEBIBYTE
 from .served import Served
 
-LIMITS = Limits(seconds=600.0)
-"""Of a video file that is sent; ten minutes of a mouse of 8,000 neurons are an answer of 576 MB."""
+LIMITS = Limits(seconds=7200.0)
+"""Of a video file that is sent; an hour of a mouse of 8,000 neurons is an answer of 3.5 GB."""
+
+_IN_MEMORY = 32 * MEBIBYTE
+"""Of an array that is sent; the frames of a larger one go to the disk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,28 +50,32 @@ class Film:
         ------
         DataError : it is no video.
         """
-        frames = resample_array(video, rate, sampling)
+        if video.nbytes <= _IN_MEMORY:
+            frames = resample_array(video, rate, sampling)
+        else:
+            frames = _on_disk(resample(frames_of(video, rate), sampling), sampling.shape)
         return cls(frames, sampling.rate, len(video), rate, _said(sampling.describe(video.shape[1:], rate)))
 
     @classmethod
-    def of_file(cls, file: BinaryIO, sampling: Sampling) -> Film:
-        """From a file, such as an mp4.
+    async def of_file(cls, file: BinaryIO, sampling: Sampling) -> Film:
+        """From a file on the disk, such as an mp4.
 
         Raises
         ------
         DataError : it is no video, damaged, or beyond `LIMITS`.
         """
-        counted = [0]
+        video = await decode(file, sampling, LIMITS)
+        said = _said(sampling.describe(video.shape, video.rate))
+        return cls(video.frames, sampling.rate, video.source_frames, video.rate, said)
 
-        def count(source: Iterable[SourceFrame]) -> Iterator[SourceFrame]:
-            for frame in source:
-                counted[0] += 1
-                yield frame
 
-        with open_video(file, LIMITS) as video:
-            frames = np.stack([*resample(count(video.frames), sampling)])
-            said = _said(sampling.describe(video.shape, video.rate))
-            return cls(frames, sampling.rate, counted[0], video.rate, said)
+def _on_disk(frames: Iterable[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """All frames, (frames, height, width) float32, in a file without a name."""
+    with tempfile.TemporaryFile() as file:
+        for frame in frames:
+            file.write(frame.tobytes())
+        file.flush()
+        return np.memmap(file, np.float32, mode="r").reshape(-1, *shape)
 
 
 def complete(film: Film, sent: Mapping[str, np.ndarray], model: Served, mouse: str) -> tuple[Clip, tuple[str, ...]]:

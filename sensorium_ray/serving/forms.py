@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO
 
 import numpy as np
 from fastapi import Request
@@ -15,12 +18,14 @@ from starlette.types import Message
 from ..data.npy import parse_npy
 from ..data.resampling import Sampling
 from ..errors import DataError
+from .answers import NPZ
 from .bodies import MEBIBYTE, too_large
 from .clips import Film
 from .problems import bad_request
-from .protocol_v1 import unpack
+from .protocol_v1 import BODY_LIMITS, unpack
 
-_PARTS = ("video", "behavior", "pupil_center", "mouse")
+_STATES = ("behavior", "pupil_center")
+_PARTS = ("video", *_STATES, "mouse")
 _MOST_BYTES = 64 * MEBIBYTE  # of what the mouse did: an hour of frames are 20
 _NPY, _ZIP = b"\x93NUMPY", b"PK"
 
@@ -67,7 +72,7 @@ def read_mouse(form: FormData, mouse: str | None) -> str | None:
     return named
 
 
-def read_parts(form: FormData, rate: float, sampling: Sampling) -> tuple[Film, dict[str, np.ndarray]]:
+async def read_parts(form: FormData, rate: float, sampling: Sampling) -> tuple[Film, dict[str, np.ndarray]]:
     """The video, and what the mouse did as far as it was sent.
 
     A video is an npy (frames, height, width), an npz that may hold the rest too, or a file such as an mp4, whose own
@@ -77,20 +82,36 @@ def read_parts(form: FormData, rate: float, sampling: Sampling) -> tuple[Film, d
     ------
     DataError, Refusal : a part is missing or cannot be read.
     """
-    given = {name: _read(name, form[name]) for name in ("behavior", "pupil_center") if name in form}
+    given = {name: await asyncio.to_thread(_read, name, form[name]) for name in _STATES if name in form}
     video = form.get("video")
     if not isinstance(video, UploadFile):
         raise DataError("is missing", "video", "send a file: mp4, webm, avi, gif, npy or npz")
-    file, head = video.file, video.file.read(len(_NPY))
+    arrays = await asyncio.to_thread(_arrays, video.file)
+    if arrays is None:
+        return await Film.of_file(_on_disk(video.file), sampling), given
+    if "video" not in arrays:
+        raise DataError("is missing in the npz", "video", "give (frames, height, width)")
+    return await asyncio.to_thread(Film.of_array, arrays.pop("video"), rate, sampling), arrays | given
+
+
+def _arrays(file: BinaryIO) -> dict[str, np.ndarray] | None:
+    """What an npy or an npz holds; None: the file is neither."""
+    size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    if head.startswith(_ZIP):
-        arrays = unpack(file.read())
-        if "video" not in arrays:
-            raise DataError("is missing in the npz", "video", "give (frames, height, width)")
-        return Film.of_array(arrays.pop("video"), rate, sampling), arrays | given
-    if head == _NPY:
-        return Film.of_array(parse_npy(file.read(), "video"), rate, sampling), given
-    return Film.of_file(file, sampling), given
+    head = file.read(len(_NPY))
+    if not head.startswith((_ZIP, _NPY)):
+        return None
+    if size > BODY_LIMITS[NPZ]:
+        raise too_large(BODY_LIMITS[NPZ])
+    body = head + file.read()
+    return unpack(body) if head.startswith(_ZIP) else {"video": parse_npy(body, "video")}
+
+
+def _on_disk(file: BinaryIO) -> BinaryIO:
+    """The same, no longer in memory if it was there: another process reads it."""
+    if isinstance(file, SpooledTemporaryFile):
+        file.rollover()
+    return file
 
 
 def _read(name: str, part: UploadFile | str) -> np.ndarray:

@@ -39,6 +39,7 @@ def environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": grpc,
         "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "120",  # a busy machine takes longer than the usual 30
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",  # else a long answer waits for its reader in memory
         "RAY_worker_niceness": "0",  # HAProxy takes over that of the process that starts it
     }
 

@@ -20,9 +20,10 @@ from .problems import Refusal, bad_request
 from .served import Served
 
 FORM = "multipart/form-data"
-BODY_LIMITS = {NPZ: 512 * MEBIBYTE, JSON: 64 * MEBIBYTE, FORM: 1024 * MEBIBYTE}
-"""Largest body by media type, bytes; JSON's is smaller, since its numbers grow tenfold when they are read."""
-UNPACKED_LIMIT = 512 * MEBIBYTE
+BODY_LIMITS = {NPZ: 320 * MEBIBYTE, JSON: 64 * MEBIBYTE, FORM: 1024 * MEBIBYTE}
+"""Largest body by media type, bytes: an hour of 36 x 64 pixels fits as an npz of uint8; JSON's is smaller, since its
+numbers grow tenfold when they are read; a form's is larger, since it lies on the disk."""
+UNPACKED_LIMIT = 320 * MEBIBYTE
 """Largest sum of the arrays of an npz body, bytes."""
 
 

@@ -74,7 +74,7 @@ async def _read_clip(
     if media_type == FORM:
         form = await forms.read_form(request, limit)
         whose = model.mouse(forms.read_mouse(form, mouse))
-        film, sent = await asyncio.to_thread(forms.read_parts, form, rate, sampling)
+        film, sent = await forms.read_parts(form, rate, sampling)
     else:
         body = await read_body(request, limit)
         sent, named = await asyncio.to_thread(protocol_v1.read_request, media_type, body, mouse)

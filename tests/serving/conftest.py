@@ -22,23 +22,29 @@ MICE = {"mouse-a": (5, 7, 9), "mouse-b": (2, 3)}
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one bundle, 'tiny', for two mice."""
     folder = tmp_path_factory.mktemp("bundles")
-    bundle = folder / "tiny"
+    means = {"behavior_mean": (3, 1), "pupil_center_mean": (10, 20)}
+    write_bundle(
+        folder / "tiny",
+        MouseEntry(name="mouse-a", unit_ids=MICE["mouse-a"], **means),
+        MouseEntry(name="mouse-b", unit_ids=MICE["mouse-b"]),
+    )
+    return folder
+
+
+def write_bundle(bundle: Path, *mice: MouseEntry) -> None:
+    """A gain a neuron, times mean grey level + mean behaviour + mean pupil centre."""
     bundle.mkdir()
-    onnx.save(_graph(sum(len(ids) for ids in MICE.values())), bundle / ONNX)
+    onnx.save(_graph(sum(len(mouse.unit_ids) for mouse in mice)), bundle / ONNX)
     Manifest(
         kind="model",
-        name="tiny",
+        name=bundle.name,
         architecture="gains",
         config={},
-        mice=(
-            MouseEntry(name="mouse-a", unit_ids=MICE["mouse-a"], behavior_mean=(3, 1), pupil_center_mean=(10, 20)),
-            MouseEntry(name="mouse-b", unit_ids=MICE["mouse-b"]),
-        ),
+        mice=mice,
         frame_shape=(HEIGHT, WIDTH),
         files=checksums(bundle),
         provenance={},
     ).write(bundle)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +80,6 @@ def noise(frames: int, height: int = HEIGHT, width: int = WIDTH) -> Clip:
 
 
 def _graph(neurons: int) -> onnx.ModelProto:
-    """A gain a neuron, times mean grey level + mean behaviour + mean pupil centre."""
     constants = {
         "gains": np.linspace(0.1, 1.7, neurons, dtype=np.float32)[:, None],
         "pixels": np.array([2, 3]),

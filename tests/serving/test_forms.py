@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from films import film
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import protocol_v1
@@ -30,19 +30,6 @@ def web(bundles: Path) -> TestClient:
     return TestClient(make_app(models, Predictors(models).predict))
 
 
-def film(container: str, codec: str) -> bytes:
-    """A video of 64 x 48 pixels at 20 frames a second, each frame of one grey level."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as out:
-        stream: Any = out.add_stream(codec, rate=20, options={"crf": "4", "qmin": "1", "qmax": "4"})
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuv420p", 4_000_000
-        for level in RAMP:
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64), level, np.uint8), format="gray")
-            out.mux(stream.encode(frame.reformat(format="yuv420p")))
-        out.mux(stream.encode())
-    return buffer.getvalue()
-
-
 def npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
@@ -56,7 +43,7 @@ def ask(web: TestClient, files: dict[str, Any], query: str = "?mouse=mouse-a", *
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "mpeg4"), ("webm", "libvpx"), ("avi", "mpeg4")])
 def test_a_film_is_answered_frame_by_frame(web: TestClient, container: str, codec: str) -> None:
     """The model's answer is a gain times grey level + mean behaviour + mean pupil centre: see conftest.py."""
-    answer = ask(web, {"video": ("film", film(container, codec))}).json()
+    answer = ask(web, {"video": ("film", film(RAMP, container, codec))}).json()
     responses = np.array(answer["responses"])
     assert responses.shape == (3, len(RAMP) * 30 // 20)
     shown = RAMP[np.arange(responses.shape[1]) * 20 // 30]
@@ -100,7 +87,7 @@ def test_one_row_of_behaviour_holds_for_the_whole_clip(web: TestClient, clip: Cl
         ({"behavior": b"1,2"}, {}, 422, "video: is missing; send a file"),
         ({"video": b"no film"}, {}, 422, "video: "),
         ({"video": b""}, {}, 422, "video: "),
-        ({"video": film("mp4", "mpeg4")[:-2000]}, {}, 422, "video: "),
+        ({"video": film(RAMP)[:-2000]}, {}, 422, "video: "),
         ({"video": b"\x93NUMPY garbage"}, {}, 422, "video: is cut off or damaged"),
         ({"video": npy(np.array([{}], dtype=object))}, {}, 422, "video: holds pickled Python objects"),
         ({"video": pack({"film": np.zeros(3)})}, {}, 422, "video: is missing in the npz"),
