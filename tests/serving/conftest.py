@@ -11,11 +11,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from sensorium_ray.bundle.anatomy import Anatomy, write_anatomy
 from sensorium_ray.bundle.manifest import ONNX, Manifest, MouseEntry, checksums
 from sensorium_ray.data.clip import Clip
 
 HEIGHT, WIDTH = 4, 6
 MICE = {"mouse-a": (5, 7, 9), "mouse-b": (2, 3)}
+AREAS = ["V1", "LM", "V1"]
+"""Of the neurons of the first mouse; of the second's nobody knows where they lie."""
+POSITIONS = [[-1058, -707, 200], [-443, -93, 425], [0, 8, 300]]
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +29,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = folder / "tiny"
     bundle.mkdir()
     onnx.save(_graph(sum(len(ids) for ids in MICE.values())), bundle / ONNX)
+    write_anatomy(bundle, {"mouse-a": Anatomy(np.array(POSITIONS, np.float32), np.array(AREAS))})
     Manifest(
         kind="model",
         name="tiny",
