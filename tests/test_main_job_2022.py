@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sensorium_ray.bundle.anatomy import read_anatomy
 from sensorium_ray.bundle.export import export
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.data.ingest import ingest
@@ -70,6 +71,13 @@ def test_a_store_of_images_is_scored_by_the_rules_of_2022(job: Job) -> None:
     assert ranked.interval[0] <= ranked.single_trial_correlation <= ranked.interval[1]
     metrics = set(job.table.table["metric"].unique().to_pylist())
     assert metrics == set(job.store.benchmark.metrics)
+
+
+def test_bundles_know_the_published_areas_of_their_neurons(job: Job) -> None:
+    for bundle in job.bundles:
+        for name, mouse in read_anatomy(bundle, Manifest.read(bundle)).items():
+            published = np.load(job.mice / name / "meta" / "neurons" / "area.npy")
+            np.testing.assert_array_equal(mouse.areas, published, strict=True)
 
 
 def test_a_submission_of_images_scores_as_the_bundle_that_made_it(job: Job) -> None:

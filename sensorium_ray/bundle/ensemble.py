@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import BundleError
 from ..storage import atomic_path, require_new, write_npz
 from ..version import package_version
+from .anatomy import NEURONS, read_anatomy, write_anatomy
 from .manifest import MEMBER_WEIGHTS, MEMBERS, Manifest, Member, bundle_checksum, checksums
 
 
@@ -32,7 +33,7 @@ def write_ensemble(
 
     Raises
     ------
-    BundleError : the members do not answer for the same neurons and frames.
+    BundleError : the members do not answer for the same neurons and frames, or one is damaged.
     """
     require_new(out)
     manifests = {name: Manifest.read(path) for name, path in members.items()}
@@ -48,6 +49,10 @@ def write_ensemble(
     with atomic_path(out) as folder:
         for name in used:
             shutil.copytree(members[name], folder / MEMBERS / name)
+        # The neurons are the same ones, so that the first member that knows where they lie will do.
+        knowing = next((name for name, manifest in manifests.items() if NEURONS in manifest.files), None)
+        if knowing is not None:
+            write_anatomy(folder, read_anatomy(members[knowing], manifests[knowing]))
         if isinstance(weights, Mapping):
             write_npz(folder / MEMBER_WEIGHTS, {mouse: found[shares > 0] for mouse, found in weights.items()})
         manifest = Manifest(

@@ -23,6 +23,7 @@ from ..storage import StrPath, atomic_path, locate, require_new
 from ..training.checkpoint import Checkpoint
 from ..training.inference import torch_run
 from ..version import package_version
+from .anatomy import Anatomy, write_anatomy
 from .manifest import ONNX, WEIGHTS, CutEntry, Manifest, MouseEntry, Parity, checksums
 from .predictor import load_predictor
 
@@ -86,7 +87,7 @@ def write_bundle(
     ----------
     out : must not exist.
     clips : of each mouse, by mouse, with the clip's name.
-    known : whether the population's statistics are those of a frame store.
+    known : whether the population's statistics and coordinates are those of a frame store.
     about : what the manifest says beside what follows from the network: name, architecture, config, provenance.
 
     Raises
@@ -100,6 +101,8 @@ def write_bundle(
         folder.mkdir()
         write_onnx(encoder, example, folder / ONNX)
         save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, folder / WEIGHTS)
+        if known:
+            write_anatomy(folder, {mouse.name: Anatomy(mouse.coordinates, mouse.areas) for mouse in population.mice})
         manifest = Manifest(
             kind="model",
             mice=tuple(_entry(mouse, known) for mouse in population.mice),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..benchmark import FRAME_RATE
 from ..data.windows import CUTS, Chunks, Cut
 from ..errors import BundleError
-from ..storage import sha256
+from ..storage import is_file, sha256
 
 MANIFEST = "manifest.json"
 ONNX = "model.onnx"
@@ -86,7 +86,7 @@ class Member(_Part):
 
 
 class Manifest(_Part):
-    """Everything that a user of a bundle must know; nothing needs a second file to be understood."""
+    """Everything that a user of a bundle must know; where its neurons lie is told beside it (`anatomy.py`)."""
 
     format: Literal[2] = 2
     kind: Literal["model", "ensemble"]
@@ -141,12 +141,21 @@ class Manifest(_Part):
         ------
         BundleError : a file is missing or differs.
         """
-        for name, expected in self.files.items():
-            path = bundle / name
-            if not path.is_file():
-                raise BundleError("file is missing", str(path), "copy or export the bundle again")
-            if sha256(path) != expected:
-                raise BundleError("differs from the manifest's checksum", str(path), "copy or export the bundle again")
+        for name in self.files:
+            self.verify_file(bundle, name)
+
+    def verify_file(self, bundle: Path, name: str) -> None:
+        """Compare one of `files` with its checksum.
+
+        Raises
+        ------
+        BundleError : it is missing or differs.
+        """
+        path = bundle / name
+        if not is_file(path):
+            raise BundleError("file is missing", str(path), "copy or export the bundle again")
+        if sha256(path) != self.files[name]:
+            raise BundleError("differs from the manifest's checksum", str(path), "copy or export the bundle again")
 
 
 def bundle_checksum(bundle: Path) -> str:

@@ -248,7 +248,10 @@ def _finish_mouse(mouse: RawMouse, folder: Path, dtype: Dtype, done: list[TrialD
     """Write all but the trials, `mouse.json` last; return the mouse's checksum."""
     infos = [trial.info for trial in done]
     frame_shape = _common_frame_shape(mouse, done)
-    storage.write_npz(folder / "neurons.npz", {"unit_ids": mouse.unit_ids, "coordinates": mouse.coordinates})
+    neurons = {"unit_ids": mouse.unit_ids, "coordinates": mouse.coordinates}
+    if mouse.areas is not None:
+        neurons["areas"] = mouse.areas
+    storage.write_npz(folder / "neurons.npz", neurons)
     storage.write_npz(folder / "statistics.npz", _statistics(done) | _published(mouse))
     write_trials(folder / "trials.csv", infos)
     checksum = mouse_checksum(mouse.unit_ids, infos)

@@ -20,6 +20,7 @@ INCOMPLETE = "unpack or download the mouse again"
 _TIERS = "meta/trials/tiers.npy"
 _UNIT_IDS = "meta/neurons/unit_ids.npy"
 _COORDINATES = "meta/neurons/cell_motor_coordinates.npy"
+_AREAS = "meta/neurons/area.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class RawMouse(ABC):
     tiers : (files,) unicode; the tier of N.npy is `tiers[N]`.
     unit_ids : (neurons,) int64.
     coordinates : (neurons, 3) float32, micrometres.
+    areas : (neurons,) unicode, such as 'V1' and 'LM'; None where the release does not tell them.
     absent : fields of `fields` that this mouse lacks entirely and that are read as zeros.
 
     Raises
@@ -77,6 +79,7 @@ class RawMouse(ABC):
         self.tiers = self._read_tiers()
         self.unit_ids = self._read_unit_ids()
         self.coordinates = self._read_coordinates()
+        self.areas = self._read_areas()
         self.absent = tuple(field for field in self.optional if not tree.files(f"data/{field}"))
         self._check_files()
 
@@ -161,10 +164,7 @@ class RawMouse(ABC):
 
     def _read_tiers(self) -> np.ndarray:
         where, known = self.tree.where(_TIERS), self.benchmark.tiers
-        tiers = self.tree.read(_TIERS)
-        if tiers.ndim != 1 or tiers.dtype.kind not in "US":
-            raise DataError(f"has shape {tiers.shape} and dtype {tiers.dtype}", where, "give one tier name a trial")
-        tiers = tiers.astype(str)
+        tiers = self._read_names(_TIERS, "give one tier name a trial")
         for trial in np.flatnonzero(~np.isin(tiers, known)):
             what = f"trial {trial} has the unknown tier '{tiers[trial]}'"
             raise DataError(what, where, f"known are {', '.join(known)}")
@@ -194,6 +194,26 @@ class RawMouse(ABC):
         if np.isnan(coordinates).any():
             raise DataError("holds NaN", where, "give every neuron a place")
         return coordinates.astype(np.float32)
+
+    def _read_areas(self) -> np.ndarray | None:
+        if not self.tree.has(_AREAS):
+            return None
+        mend = "give one area name a neuron"
+        areas = self._read_names(_AREAS, mend)
+        if len(areas) != self.neurons:
+            what = f"names {len(areas)} areas beside {self.neurons} neurons in unit_ids.npy"
+            raise DataError(what, self.tree.where(_AREAS), mend)
+        return areas
+
+    def _read_names(self, file: str, mend: str) -> np.ndarray:
+        """(n,) unicode"""
+        names = self.tree.read(file)
+        if names.ndim != 1 or names.dtype.kind not in "US":
+            raise DataError(f"has shape {names.shape} and dtype {names.dtype}", self.tree.where(file), mend)
+        try:
+            return names.astype(str)
+        except UnicodeDecodeError as error:
+            raise DataError("holds bytes that are no ASCII", self.tree.where(file), mend) from error
 
     def _check_files(self) -> None:
         """Every trial of a tier has its files, and no trial is there without a tier."""

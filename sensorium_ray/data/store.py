@@ -181,6 +181,11 @@ class MouseData:
         """(neurons, 3) float32, micrometres."""
         return self._neurons["coordinates"]
 
+    @property
+    def areas(self) -> np.ndarray | None:
+        """(neurons,) unicode, such as 'V1'; None where the mouse came without them."""
+        return self._neurons.get("areas")
+
     @cached_property
     def statistics(self) -> Statistics:
         """Pooled statistics of the train tier."""

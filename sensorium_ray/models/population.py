@@ -9,8 +9,10 @@ from itertools import accumulate
 import numpy as np
 
 from ..data.store import FrameStore, MouseData, Statistics
+from ..errors import DataError
 
 _PUBLISHED = "published/"
+_AGAIN = "ingest the mouse again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class MouseSpec:
     statistics : means and standard deviations of the training trials.
     published : statistics that came with the data, such as 'video/mean' (height, width, frames) or 'responses/std'
         (neurons, frames); only those that a normalisation needs.
+    areas : (neurons,) unicode, cortical area, such as 'V1'; None where the mouse came without them.
+
+    Raises
+    ------
+    DataError : coordinates or areas are not one a neuron.
     """
 
     name: str
@@ -32,6 +39,15 @@ class MouseSpec:
     coordinates: np.ndarray
     statistics: Statistics
     published: Mapping[str, np.ndarray] = field(default_factory=dict)
+    areas: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.coordinates.shape != (self.neurons, 3):
+            raise DataError(
+                f"has coordinates {self.coordinates.shape} beside {self.neurons} neurons", self.name, _AGAIN
+            )
+        if self.areas is not None and self.areas.shape != (self.neurons,):
+            raise DataError(f"has areas {self.areas.shape} beside {self.neurons} neurons", self.name, _AGAIN)
 
     @classmethod
     def unknown(cls, name: str, neurons: int, behavior_channels: int = 2) -> MouseSpec:
@@ -97,6 +113,8 @@ class Population:
         for place, mouse in enumerate(self.mice):
             arrays[f"{place}/unit_ids"] = mouse.unit_ids
             arrays[f"{place}/coordinates"] = mouse.coordinates
+            if mouse.areas is not None:
+                arrays[f"{place}/areas"] = mouse.areas
             for part in fields(Statistics):
                 arrays[f"{place}/{part.name}"] = np.asarray(getattr(mouse.statistics, part.name))
             arrays |= {f"{place}/{_PUBLISHED}{name}": array for name, array in mouse.published.items()}
@@ -111,7 +129,8 @@ class Population:
             prefix = f"{place}/{_PUBLISHED}"
             published = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
             ids, coordinates = arrays[f"{place}/unit_ids"], arrays[f"{place}/coordinates"]
-            mice.append(MouseSpec(str(name), ids, coordinates, statistics, published))
+            areas = arrays.get(f"{place}/areas")
+            mice.append(MouseSpec(str(name), ids, coordinates, statistics, published, areas))
         return cls(mice)
 
 
@@ -124,4 +143,4 @@ def _mouse_spec(mouse: MouseData, published: Sequence[str]) -> MouseSpec:
     zeros = {"behavior": np.zeros(mouse.behavior_channels), "pupil_center": np.zeros(2)}
     for absent in mouse.absent:
         taken |= {name: zeros[absent] for name in published if name.startswith(f"{absent}/")}
-    return MouseSpec(mouse.name, mouse.unit_ids, mouse.coordinates, mouse.statistics, taken)
+    return MouseSpec(mouse.name, mouse.unit_ids, mouse.coordinates, mouse.statistics, taken, mouse.areas)

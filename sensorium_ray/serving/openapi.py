@@ -11,6 +11,7 @@ from .protocol_v1 import FORM
 _FILE = {"type": "string", "format": "binary"}
 _NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
 _ROWS: dict[str, Any] = {"type": "array", "items": _NUMBERS}
+_IF_KNOWN = {"type": ["array", "null"]}
 _CLIP = {
     "type": "object",
     "required": ["video"],
@@ -72,6 +73,22 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 }
 """Answers of every route."""
 
+_MOUSE = {
+    "type": "object",
+    "required": ["name", "neurons", "unit_ids", "positions", "areas", "behavior_mean", "pupil_center_mean"],
+    "properties": {
+        "name": {"type": "string"},
+        "neurons": {"type": "integer", "description": "How many."},
+        "unit_ids": {"type": "array", "items": {"type": "integer"}, "description": "In the order of the answers."},
+        "positions": _ROWS | _IF_KNOWN | {"description": "(neurons, 3), micrometres in the cortex."},
+        "areas": {"items": {"type": "string"}, "description": "(neurons,), such as V1."} | _IF_KNOWN,
+        "behavior_mean": _NUMBERS | _IF_KNOWN | {"description": "(channels,), in training, as recorded."},
+        "pupil_center_mean": _NUMBERS | _IF_KNOWN | {"description": "(2,), likewise."},
+    },
+}
+MOUSE: dict[str, Any] = {
+    "responses": {"200": {"description": "What is known of it.", "content": {JSON: {"schema": _MOUSE}}}},
+}
 PREDICT: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -94,6 +94,25 @@ def describe(model: Served) -> dict[str, object]:
     }
 
 
+def describe_mouse(model: Served, mouse: str) -> dict[str, object]:
+    """What a model knows of one of its mice; None where it came without.
+
+    Raises
+    ------
+    BundleError : the bundle is damaged.
+    """
+    entry, anatomy = model.entry(mouse), model.anatomy(mouse)
+    return {
+        "name": mouse,
+        "neurons": len(entry.unit_ids),
+        "unit_ids": entry.unit_ids,
+        "positions": None if anatomy.positions is None else anatomy.positions.tolist(),
+        "areas": None if anatomy.areas is None else anatomy.areas.tolist(),
+        "behavior_mean": entry.behavior_mean,
+        "pupil_center_mean": entry.pupil_center_mean,
+    }
+
+
 def _check_directory(members: list[zipfile.ZipInfo]) -> None:
     """Refuse an npz before anything of it is unpacked; `zipfile` reads no more than the directory declares.
 

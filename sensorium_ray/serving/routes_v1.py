@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from ..benchmark import FRAME_RATE
 from ..data.clip import Clip
@@ -15,7 +16,7 @@ from . import answers, clips, forms, protocol_v1
 from .answers import Answer
 from .bodies import read_body
 from .clips import Film
-from .openapi import PREDICT, REFUSED
+from .openapi import MOUSE, PREDICT, REFUSED
 from .protocol_v1 import FORM
 from .selection import Selection
 from .served import Models, Predict, Served, find
@@ -36,6 +37,12 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         """Describe one model."""
         return protocol_v1.describe(find(models, name))
 
+    @router.get("/{name}/mice/{mouse}", openapi_extra=MOUSE)
+    def describe_mouse(name: str, mouse: str) -> JSONResponse:
+        """Tell a mouse's neurons, where they lie in its cortex, and its mean behaviour in training."""
+        model = find(models, name)
+        return JSONResponse(protocol_v1.describe_mouse(model, model.mouse(mouse)))
+
     @router.post("/{name}/predict", response_class=Response, openapi_extra=PREDICT)
     async def predict_responses(
         name: str,
@@ -43,6 +50,7 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         mouse: Annotated[str | None, Query(description="Whose neurons answer.")] = None,
         neurons: Annotated[str | None, Query(description="Indices of some neurons, such as 0,5,7.")] = None,
         unit_ids: Annotated[str | None, Query(description="Unit ids of some neurons, such as 12,40.")] = None,
+        areas: Annotated[str | None, Query(description="Areas of some neurons, such as V1,LM.")] = None,
         frames: Annotated[str | None, Query(description="Frames that are told, such as 50..299 or 50..end.")] = None,
         mean: Annotated[bool, Query(description="Tell the mean over those frames.")] = False,
         dtype: Annotated[Literal["float32", "float16"], Query(description="Of the responses.")] = "float32",
@@ -56,7 +64,8 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         form = answers.accepted(request.headers.get("accept", ""))
         sampling = Sampling(model.manifest.frame_shape, model.manifest.rate, resize, fit, timing)
         clip, whose, said = await _read_clip(request, model, mouse, rate, sampling)
-        wanted = Selection.read(model, whose, neurons, unit_ids, frames, mean, dtype == "float16")
+        which = {"neurons": neurons, "unit_ids": unit_ids, "areas": areas}
+        wanted = await asyncio.to_thread(Selection.read, model, whose, which, frames, mean, dtype == "float16")
         times = wanted.times(clip.frames, clip.rate)
         answer = Answer(model, whose, wanted.unit_ids(model, whose), times, wanted.dtype, said)
         parts = predict(name, clip, whose, wanted.neurons)

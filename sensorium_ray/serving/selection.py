@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +36,7 @@ class Selection:
         cls,
         model: Served,
         mouse: str,
-        neurons: str | None,
-        unit_ids: str | None,
+        which: Mapping[str, str | None],
         frames: str | None,
         mean: bool,
         half: bool,
@@ -45,23 +45,20 @@ class Selection:
 
         Parameters
         ----------
-        neurons, unit_ids : numbers with commas between them, '0,5,7'; one of the two.
+        which : neurons, unit_ids or areas, with commas between them: '0,5,7' or 'V1,LM'; one of the three, or none.
         frames : as the papers write them, both ends included: '50..299', '50..end'.
 
         Raises
         ------
-        DataError : they are not written so, or the mouse has no such neuron.
+        DataError : they are not written so, the mouse has no such neuron, or the model knows no areas.
         """
-        if neurons is not None and unit_ids is not None:
-            raise DataError("are given beside unit_ids", "neurons", "choose by one of the two")
+        given = {name: text for name, text in which.items() if text is not None}
+        if len(given) > 1:
+            name, other, *_ = given
+            raise DataError(f"are given beside {other}", name, f"choose by one of {', '.join(_CHOICES)}")
         chosen = None
-        if neurons is not None:
-            chosen = _numbers("neurons", neurons)
-            size = len(model.unit_ids(mouse))
-            if chosen.max() >= size:
-                raise DataError("are not indices of this mouse's neurons", "neurons", f"give 0 to {size - 1}")
-        if unit_ids is not None:
-            chosen = _places(model.unit_ids(mouse), _numbers("unit_ids", unit_ids))
+        for name, text in given.items():
+            chosen = _CHOICES[name](model, mouse, text)
         try:
             window = None if frames is None else EvalWindow.parse(frames)
         except ConfigError as error:
@@ -100,6 +97,35 @@ class Selection:
         return slice(start, stop)
 
 
+def _at_indices(model: Served, mouse: str, text: str) -> np.ndarray:
+    wanted, size = _numbers("neurons", text), len(model.unit_ids(mouse))
+    if wanted.max() >= size:
+        raise DataError("are not indices of this mouse's neurons", "neurons", f"give 0 to {size - 1}")
+    return wanted
+
+
+def _of_unit_ids(model: Served, mouse: str, text: str) -> np.ndarray:
+    place_of = {unit_id: place for place, unit_id in enumerate(model.unit_ids(mouse).tolist())}
+    wanted = _numbers("unit_ids", text).tolist()
+    missing = [unit_id for unit_id in wanted if unit_id not in place_of]
+    if missing:
+        mend = f"GET /v1/models/{model.manifest.name}/mice/{mouse} lists them"
+        raise DataError(f"{missing[0]} is none of this mouse's", "unit_ids", mend)
+    return np.array([place_of[unit_id] for unit_id in wanted])
+
+
+def _in_areas(model: Served, mouse: str, text: str) -> np.ndarray:
+    areas = model.anatomy(mouse).areas
+    if areas is None:
+        mend = "choose by neurons or unit_ids, or train on mice with meta/neurons/area.npy"
+        raise DataError("are not known to this model", "areas", mend)
+    wanted, known = text.split(","), np.unique(areas).tolist()
+    missing = [area for area in wanted if area not in known]
+    if missing:
+        raise DataError(f"'{missing[0]}' is none of this mouse's", "areas", f"known are {', '.join(known)}")
+    return np.flatnonzero(np.isin(areas, wanted))
+
+
 def _numbers(name: str, text: str) -> np.ndarray:
     parts = text.split(",")
     if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
@@ -107,10 +133,9 @@ def _numbers(name: str, text: str) -> np.ndarray:
     return np.array(parts, dtype=np.int64)
 
 
-def _places(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where each wanted unit id stands among the known ones."""
-    place_of = {unit_id: place for place, unit_id in enumerate(known.tolist())}
-    missing = [unit_id for unit_id in wanted.tolist() if unit_id not in place_of]
-    if missing:
-        raise DataError(f"{missing[0]} is none of this mouse's", "unit_ids", "ask for all to see them")
-    return np.array([place_of[unit_id] for unit_id in wanted.tolist()])
+_CHOICES: dict[str, Callable[[Served, str, str], np.ndarray]] = {
+    "neurons": _at_indices,
+    "unit_ids": _of_unit_ids,
+    "areas": _in_areas,
+}
+"""Indices (n,) int64 of the neurons that a text names, by what it names them by."""

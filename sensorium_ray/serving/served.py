@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 
 import numpy as np
 
-from ..bundle.manifest import MANIFEST, Manifest, bundle_checksum
+from ..bundle.anatomy import Anatomy, read_anatomy
+from ..bundle.manifest import MANIFEST, Manifest, MouseEntry, bundle_checksum
 from ..data.clip import Clip
 from ..errors import DataError
 from .problems import Refusal
@@ -46,9 +48,26 @@ class Served:
         """Whether the bundle is the one that was read."""
         return _stamp(self.path) == self.stamp
 
+    def entry(self, mouse: str) -> MouseEntry:
+        """What the manifest says of one of its mice."""
+        return next(entry for entry in self.manifest.mice if entry.name == mouse)
+
     def unit_ids(self, mouse: str) -> np.ndarray:
         """Unit ids of one of its mice, in the order of the answers: (neurons,) int64."""
-        return np.asarray(next(entry.unit_ids for entry in self.manifest.mice if entry.name == mouse), dtype=np.int64)
+        return np.asarray(self.entry(mouse).unit_ids, dtype=np.int64)
+
+    def anatomy(self, mouse: str) -> Anatomy:
+        """Where the neurons of one of its mice lie, as far as it is known; read when it is first asked for.
+
+        Raises
+        ------
+        BundleError : its file is damaged.
+        """
+        return self._anatomy[mouse]
+
+    @cached_property
+    def _anatomy(self) -> Mapping[str, Anatomy]:
+        return read_anatomy(self.path, self.manifest)
 
     def mean(self, mouse: str, what: str) -> np.ndarray:
         """Mean of 'behavior' or 'pupil_center' of one of its mice in training: (channels,) float32, as recorded.
@@ -57,8 +76,7 @@ class Served:
         ------
         DataError : the model came without it.
         """
-        entry = next(entry for entry in self.manifest.mice if entry.name == mouse)
-        mean = getattr(entry, f"{what}_mean")
+        mean = getattr(self.entry(mouse), f"{what}_mean")
         if mean is None:
             raise DataError(
                 "is missing, and this model does not know the mouse's mean", what, "give (channels, frames)"

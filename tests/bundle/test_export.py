@@ -67,7 +67,7 @@ def test_the_manifest_names_what_made_it(bundles: dict[str, Path], world: World)
     manifest = Manifest.read(bundles["factorised3d"])
     assert manifest.provenance["data_checksum"] == FrameStore.open(world.store).checksum
     assert manifest.provenance["training"]["seed"] == 0
-    assert set(manifest.files) == {"model.onnx", "weights.safetensors"}
+    assert set(manifest.files) == {"model.onnx", "weights.safetensors", "neurons.npz"}
 
 
 def test_a_graph_that_answers_otherwise_is_refused_and_nothing_is_left(

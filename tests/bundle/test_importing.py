@@ -8,6 +8,7 @@ import pytest
 import torch
 from models.references import REFERENCES, vectors
 
+from sensorium_ray.bundle.anatomy import read_anatomy
 from sensorium_ray.bundle.importing import import_checkpoint
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import Clip
@@ -59,6 +60,7 @@ def test_the_winners_checkpoint_answers_whole_clips_as_its_authors_code(tmp_path
 def test_without_a_store_a_baseline_takes_and_gives_what_is_normalised(bare: Path) -> None:
     predictor = load_predictor(bare)
     assert predictor.manifest.inputs == "normalised"
+    assert all(mouse.positions is None for mouse in read_anatomy(bare, predictor.manifest).values())
     found = vectors("factorised3d_baseline")
     inputs = [found[f"mouse1_in_{name}_T80"][0] for name in ("video", "behavior", "pupil_center")]
     answer = predictor.predict(Clip(inputs[0][0], *inputs[1:]), KEYS[1])
@@ -73,6 +75,8 @@ def test_with_a_store_it_takes_recorded_clips_and_knows_the_neurons(store: Path,
     manifest = import_checkpoint("sensorium2023", BASELINE, tmp_path / "baseline", store, names)
     assert manifest.inputs == "recorded"
     assert [mouse.unit_ids for mouse in manifest.mice] == [tuple(data[name].unit_ids) for name in data.mice]
+    for name, anatomy in read_anatomy(tmp_path / "baseline", manifest).items():
+        np.testing.assert_array_equal(anatomy.positions, data[name].coordinates)
     mouse = data[data.mice[0]]
     clip, published = mouse.clip(mouse.select("oracle")[0].trial), mouse.published
     frames = clip.frames

@@ -9,6 +9,7 @@ from fake_mouse import save
 
 MOUSE_2022 = "static00001-1-1-GrayImageNet-0123456789abcdef0123456789abcdef"
 NEURONS = 5
+AREAS = ["V1", "V1", "LM", "AL", "V1"]
 IMAGE_SHAPE = (144, 256)
 TIERS = ["train"] * 6 + ["validation"] * 2 + ["none"] + ["test"] * 4 + ["final_test"] * 2
 REPEATS = {10: 9, 12: 11}
@@ -38,7 +39,7 @@ def write_mouse_2022(parent: Path, name: str = MOUSE_2022, seed: int = 0) -> Pat
     )
     save(meta / "neurons" / "unit_ids.npy", np.arange(NEURONS) * 3 + 1)
     save(meta / "neurons" / "cell_motor_coordinates.npy", random.integers(-900, 900, (NEURONS, 3)))
-    save(meta / "neurons" / "area.npy", np.full(NEURONS, "V1"))
+    save(meta / "neurons" / "area.npy", np.array(AREAS))
     save(meta / "neurons" / "layer.npy", np.full(NEURONS, "L2/3"))
     for name_, number in (("animal_ids", 1), ("sessions", 1), ("scan_idx", 1)):
         save(meta / "neurons" / f"{name_}.npy", np.full(NEURONS, number))

@@ -240,6 +240,7 @@ def test_meta(mouse: Path) -> None:
     assert raw.neurons == NEURONS
     assert raw.unit_ids.tolist() == [1, 4, 7, 10, 13]
     assert raw.coordinates.shape == (NEURONS, 3)
+    assert raw.areas is None
     assert raw.trials == [trial for trial, tier in enumerate(TIERS) if tier != "none"]
     assert raw.statistics["videos/mean"].shape[:2] == FRAME_SHAPE
     assert len(raw.statistics) == 4 * 5

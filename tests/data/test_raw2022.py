@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_mouse2022 import MOUSE_2022, NEURONS, REPEATS, TIERS, write_mouse_2022
+from fake_mouse2022 import AREAS, MOUSE_2022, NEURONS, REPEATS, TIERS, write_mouse_2022
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -25,6 +25,7 @@ BEHAVIOR = f"data/behavior/{TRIAL}.npy"
 PUPIL = f"data/pupil_center/{TRIAL}.npy"
 IDS = "neurons/unit_ids.npy"
 PLACES = "neurons/cell_motor_coordinates.npy"
+AREA_FILE = "neurons/area.npy"
 TIER_FILE = "trials/tiers.npy"
 
 
@@ -80,6 +81,8 @@ def test_meta(mouse: Path) -> None:
     assert raw.benchmark is SENSORIUM_2022
     assert raw.unit_ids.tolist() == [1, 4, 7, 10, 13]
     assert raw.coordinates.shape == (NEURONS, 3)
+    assert raw.areas is not None
+    assert raw.areas.tolist() == AREAS
     assert raw.trials == [trial for trial, tier in enumerate(TIERS) if tier != "none"]
     assert raw.shape() == (*FRAME_SHAPE, 1)
     assert raw.absent == ()
@@ -189,6 +192,9 @@ FAULTS = {
     "fewer ids": (meta(IDS, lambda ids: ids[:-1]), PLACES, "has shape (5, 3) beside 4 neurons"),
     "fewer places": (meta(PLACES, lambda places: places[:-1]), PLACES, "has shape (4, 3) beside 5 neurons"),
     "NaN place": (meta(PLACES, lambda places: places * np.nan), PLACES, "holds NaN"),
+    "fewer areas": (meta(AREA_FILE, lambda areas: areas[:-1]), AREA_FILE, "names 4 areas beside 5 neurons"),
+    "areas as numbers": (meta(AREA_FILE, lambda areas: np.arange(5)), AREA_FILE, "give one area name a neuron"),
+    "areas as odd bytes": (meta(AREA_FILE, lambda areas: np.full(5, b"\xff")), AREA_FILE, "no ASCII"),
     "id twice": (meta(IDS, np.zeros_like), IDS, "names a unit id twice"),
     "id and a half": (meta(IDS, lambda ids: ids + 0.5), IDS, "no integers"),
     "ids as text": (meta(IDS, lambda ids: ids.astype(str)), IDS, "give one integer a neuron"),

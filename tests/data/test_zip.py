@@ -46,7 +46,7 @@ def assert_same(first: RawMouse, second: RawMouse) -> None:
     assert first.name == second.name
     assert first.trials == second.trials
     assert first.shape() == second.shape()
-    for name in ("tiers", "unit_ids", "coordinates"):
+    for name in ("tiers", "unit_ids", "coordinates", "areas"):
         assert np.array_equal(getattr(first, name), getattr(second, name))
     assert first.statistics.keys() == second.statistics.keys()
     for name, array in first.statistics.items():

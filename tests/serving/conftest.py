@@ -11,11 +11,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from sensorium_ray.bundle.anatomy import Anatomy, write_anatomy
 from sensorium_ray.bundle.manifest import ONNX, Manifest, MouseEntry, checksums
 from sensorium_ray.data.clip import Clip
 
 HEIGHT, WIDTH = 4, 6
 MICE = {"mouse-a": (5, 7, 9), "mouse-b": (2, 3)}
+AREAS = ["V1", "LM", "V1"]
+"""Of the neurons of the first mouse; of the second's nobody knows where they lie."""
+POSITIONS = [[-1058, -707, 200], [-443, -93, 425], [0, 8, 300]]
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +31,16 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "tiny",
         MouseEntry(name="mouse-a", unit_ids=MICE["mouse-a"], **means),
         MouseEntry(name="mouse-b", unit_ids=MICE["mouse-b"]),
+        **{"mouse-a": Anatomy(np.array(POSITIONS, np.float32), np.array(AREAS))},
     )
     return folder
 
 
-def write_bundle(bundle: Path, *mice: MouseEntry) -> None:
+def write_bundle(bundle: Path, *mice: MouseEntry, **anatomy: Anatomy) -> None:
     """A gain a neuron, times mean grey level + mean behaviour + mean pupil centre."""
     bundle.mkdir()
     onnx.save(_graph(sum(len(mouse.unit_ids) for mouse in mice)), bundle / ONNX)
+    write_anatomy(bundle, anatomy)
     Manifest(
         kind="model",
         name=bundle.name,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from serving.conftest import AREAS, POSITIONS
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import DataError
@@ -54,6 +55,43 @@ def test_models_are_listed_and_described(web: TestClient) -> None:
         "frame_shape": [4, 6],
         "rate": 30.0,
     }
+
+
+def test_a_mouse_is_described(web: TestClient) -> None:
+    assert web.get("/v1/models/tiny/mice/mouse-a").json() == {
+        "name": "mouse-a",
+        "neurons": 3,
+        "unit_ids": [5, 7, 9],
+        "positions": POSITIONS,
+        "areas": AREAS,
+        "behavior_mean": [3, 1],
+        "pupil_center_mean": [10, 20],
+    }
+
+
+def test_what_is_not_known_of_a_mouse_is_null(web: TestClient) -> None:
+    assert web.get("/v1/models/tiny/mice/mouse-b").json() == {
+        "name": "mouse-b",
+        "neurons": 2,
+        "unit_ids": [2, 3],
+        "positions": None,
+        "areas": None,
+        "behavior_mean": None,
+        "pupil_center_mean": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/v1/models/tiny/mice/x", "mouse: 'x' is none of model 'tiny'; known are mouse-a, mouse-b"),
+        ("/v1/models/big/mice/mouse-a", "model: there is none of the name 'big' here; known are tiny"),
+    ],
+)
+def test_a_mouse_that_is_not_there_is_a_404(web: TestClient, path: str, sentence: str) -> None:
+    answer = web.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
+    assert answer.json()["detail"] == sentence
 
 
 def test_answers_come_as_json_unless_npz_is_accepted(web: TestClient, clip: Clip) -> None:
@@ -150,4 +188,8 @@ def test_the_api_describes_itself(web: TestClient) -> None:
     assert {NPZ, JSON, "multipart/form-data"} == set(predict["requestBody"]["content"])
     assert set(FORMS) <= set(predict["responses"]["200"]["content"])
     assert JSON in infer["requestBody"]["content"]
+    mouse = paths["/v1/models/{name}/mice/{mouse}"]["get"]
+    told = mouse["responses"]["200"]["content"][JSON]["schema"]["properties"]
+    assert set(told) == set(web.get("/v1/models/tiny/mice/mouse-a").json())
+    assert PROBLEM in mouse["responses"]["4XX"]["content"]
     assert PROBLEM in predict["responses"]["4XX"]["content"]

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from serving.conftest import AREAS, POSITIONS
 
 from sensorium_ray import storage
+from sensorium_ray.bundle.anatomy import NEURONS
 from sensorium_ray.bundle.manifest import MANIFEST, Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import Clip
@@ -100,6 +102,22 @@ def test_another_process_reads_the_folder_by_itself(folder: Path) -> None:
     assert sorted(pickle.loads(sent)) == ["second", "tiny"]  # noqa: S301 - as Ray sends it to a replica
 
 
+def test_where_neurons_lie_is_read_once_and_only_when_it_is_asked_for(folder: Path) -> None:
+    models = Catalogue(folder)
+    file = folder / "tiny" / NEURONS
+    whole = file.read_bytes()
+    file.write_bytes(b"damaged")
+    assert models["tiny"].unit_ids("mouse-a").tolist() == [5, 7, 9]
+    with pytest.raises(BundleError, match=r"neurons\.npz: differs from the manifest's checksum"):
+        models["tiny"].anatomy("mouse-a")
+    file.write_bytes(whole)
+    first = models["tiny"].anatomy("mouse-a")
+    assert first.areas is not None
+    assert first.areas.tolist() == AREAS
+    file.unlink()
+    assert models["tiny"].anatomy("mouse-a") is first
+
+
 @pytest.mark.usefixtures("s3_server")
 def test_a_bucket_is_a_folder_too(folder: Path, clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import s3fs
@@ -112,6 +130,8 @@ def test_a_bucket_is_a_folder_too(folder: Path, clip: Clip, tmp_path: Path, monk
     assert list(models) == ["tiny"]
     answer = asked(Predictors(models), clip, "mouse-a")
     np.testing.assert_array_equal(answer, load_predictor(folder / "tiny").predict(clip, "mouse-a"))
+    positions = models["tiny"].anatomy("mouse-a").positions
+    np.testing.assert_array_equal(positions, POSITIONS)
     add(folder, "second")
     bucket.put(str(folder / "second"), "catalogue/models/second", recursive=True)
     assert sorted(models) == ["second", "tiny"]

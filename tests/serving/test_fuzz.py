@@ -56,7 +56,7 @@ NUMBERS = [
     "0..end",
     "²",
 ]
-QUERY = ["mouse", "neurons", "unit_ids", "frames", "mean", "dtype", "rate", "resize", "fit", "timing"]
+QUERY = ["mouse", "neurons", "unit_ids", "areas", "frames", "mean", "dtype", "rate", "resize", "fit", "timing"]
 
 
 @pytest.fixture(scope="module")
