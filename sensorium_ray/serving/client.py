@@ -75,8 +75,8 @@ class SensoriumClient:
         Returns
         -------
         (neuron, time), deconvolved calcium, arbitrary units. Coordinates: unit_id of the neurons, by which
-        `.sel(unit_id=…)` chooses; time in seconds since the first frame. Attributes: units, model, checksum, mouse,
-        rate, warnings (a line each).
+        `.sel(unit_id=…)` chooses and answers are aligned; time in seconds since the first frame. Attributes: units,
+        model, checksum, mouse, rate (of the model), warnings (a line each).
 
         Raises
         ------

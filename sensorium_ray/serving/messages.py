@@ -60,4 +60,7 @@ def _size(received: bytearray) -> int:
 
 def _body_size(metadata: bytearray) -> int:
     message = Table(metadata, encode.Get(UOffsetTFlags.packer_type, metadata, 0))
-    return int(message.GetSlot(_BODY_LENGTH, 0, Int64Flags))
+    size = int(message.GetSlot(_BODY_LENGTH, 0, Int64Flags))
+    if size < 0:
+        raise ValueError(f"has a body of {size} bytes")
+    return size

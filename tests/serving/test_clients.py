@@ -221,7 +221,10 @@ def test_parts_of_answers_are_asked_for(client: Any, clip: Clip) -> None:
         ({"frames": "10..19"}, whole[:, 10:20]),
         ({"frames": "40..end", "neurons": [1]}, whole[[1], 40:]),
     ):
-        xr.testing.assert_identical(client.predict("tiny", clip, "mouse-a", **asked), expected)
+        answer = client.predict("tiny", clip, "mouse-a", **asked)
+        xr.testing.assert_identical(answer, expected)
+        assert (whole - answer).shape == expected.shape  # of the same unit ids and times
+        assert not (whole - answer).any()
     mean = client.predict("tiny", clip, "mouse-a", frames="10..19", mean=True)
     assert mean.shape == (3, 1)
     np.testing.assert_allclose(mean, whole[:, 10:20].mean("time", keepdims=True), rtol=1e-6)
