@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .errors import SensoriumError
     from .scoring.job import score
     from .search.sweep import sweep
-    from .serving.client import Client
+    from .serving.client import AsyncSensoriumClient, SensoriumClient
     from .submissions.checking import check_submission
     from .submissions.evaluation import evaluate
     from .submissions.leaderboard import Leaderboard
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from .training.job import train
 
 _HOMES = {
-    "Client": ".serving.client",
+    "AsyncSensoriumClient": ".serving.client",
     "Clip": ".data.clip",
     "FrameStore": ".data.store",
     "Leaderboard": ".submissions.leaderboard",
+    "SensoriumClient": ".serving.client",
     "SensoriumError": ".errors",
     "check_submission": ".submissions.checking",
     "download": ".data.download",
@@ -57,10 +58,11 @@ _HOMES = {
 """Module of every public name, and what it is called there where that is another name."""
 
 __all__ = [
-    "Client",
+    "AsyncSensoriumClient",
     "Clip",
     "FrameStore",
     "Leaderboard",
+    "SensoriumClient",
     "SensoriumError",
     "check_submission",
     "download",

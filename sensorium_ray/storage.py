@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -226,6 +226,36 @@ def write_npy(path: Path, array: np.ndarray) -> str:
     with atomic_path(path) as partial, partial.open("wb") as file:
         np.save(_Sink(file.write, digest.update), array, allow_pickle=False)
     return digest.hexdigest()
+
+
+def write_npy_in_parts(path: Path, parts: Iterable[np.ndarray]) -> tuple[int, int]:
+    """Write arrays (rows, columns) atomically as one, their columns beside each other, in the memory of one of them.
+
+    Parameters
+    ----------
+    parts : one at least.
+
+    Returns
+    -------
+    Rows and columns.
+    """
+    rows = columns = 0
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        for part in parts:
+            if not file.tell():
+                rows = len(part)
+                _write_npy_header(file, part.dtype, (rows, 0))
+            file.write(part.T.tobytes())
+            columns += part.shape[1]
+        file.seek(0)
+        _write_npy_header(file, part.dtype, (rows, columns))
+    return rows, columns
+
+
+def _write_npy_header(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, int]) -> None:
+    """Header of a column-major array; numpy leaves room in it for more columns, so that its length stays."""
+    descr = np.lib.format.dtype_to_descr(dtype)
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": True, "shape": shape})
 
 
 class _Sink:

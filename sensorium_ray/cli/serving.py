@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
+import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from ..progress import ProgressLine
     from ..serving.runner import Endpoint
+
+_LARGE = 8 * 1024**2
+"""Bytes of an upload that is worth a bar."""
 
 
 def serve(
@@ -67,39 +74,81 @@ def serve(
 def predict(
     url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint, such as http://127.0.0.1:8000.")],
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of one of its models.")],
-    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip (.npz) or a store's trial (.npy).")],
+    video: Annotated[
+        Path,
+        typer.Argument(
+            metavar="VIDEO",
+            help="A video (mp4, webm, avi, gif, mov, mkv, npy), a clip (npz), or a store's trial.",
+        ),
+    ],
     *,
-    mouse: Annotated[str, typer.Option(help="Mouse whose neurons answer.")],
+    mouse: Annotated[str | None, typer.Option(help="Mouse whose neurons answer, if the model has several.")] = None,
     out: Annotated[Path, typer.Option(help="Where the responses go: .npz (with unit ids) or .npy.")],
+    neurons: Annotated[str | None, typer.Option(help="Indices of some neurons, such as 0,5,7.")] = None,
+    unit_ids: Annotated[str | None, typer.Option(help="Unit ids of some neurons, such as 12,40.")] = None,
+    areas: Annotated[str | None, typer.Option(help="Areas of some neurons, such as V1,LM.")] = None,
+    frames: Annotated[str | None, typer.Option(help="Frames that are told, such as 50..299 or 50..end.")] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="Tell the mean over those frames.")] = False,
+    rate: Annotated[float | None, typer.Option(help="Frames per second of an npy or npz; 30 unless given.")] = None,
     key: Annotated[str | None, typer.Option(envvar="SENSORIUM_KEY", help="API key, where one is asked for.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
-    """Ask an endpoint for the responses of a mouse to a clip.
+    """Ask an endpoint for the responses of a mouse to a video.
 
-    Example: sensorium predict http://127.0.0.1:8000 mean STORE/MOUSE/trials/3.npy --mouse MOUSE --out out.npz
+    Example: sensorium predict http://127.0.0.1:8000 mean movie.mp4 --mouse MOUSE --frames 50..end --out out.npz
     """
     from .. import storage
-    from ..data.clip import read_clip
     from ..errors import ConfigError
-    from ..serving.client import Client
+    from ..serving.asking import Options
+    from ..serving.client import SensoriumClient
 
     if out.suffix not in (".npz", ".npy"):
         raise ConfigError(f"'{out}' is neither .npz nor .npy", "--out", "name a file that ends in one of them")
     storage.require_new(out)
-    answer = Client(url, key).answer(model, read_clip(clip), mouse)
-    if out.suffix == ".npz":
-        arrays = {name: getattr(answer, name) for name in ("responses", "unit_ids", "times")}
-        storage.write_npz(out, arrays)
-    else:
-        storage.write_npy(out, answer.responses)
-    for warning in answer.about["warnings"]:
-        typer.echo(f"note: {warning}", err=True)
-    neurons, frames = answer.responses.shape
+    with (
+        SensoriumClient(url, key) as client,
+        warnings.catch_warnings(record=True, action="always") as notes,
+        _UploadBar() as bar,
+    ):
+        options: Options = {"neurons": neurons, "unit_ids": unit_ids, "areas": areas, "frames": frames}
+        options |= {"mean": mean, "rate": rate, "progress": bar}
+        if out.suffix == ".npy":
+            parts = (part.values for part in client.stream(model, video, mouse, **options))
+            told_neurons, told_frames = storage.write_npy_in_parts(out, parts)
+        else:
+            answer = client.predict(model, video, mouse, **options)
+            arrays = {"responses": answer.values, "unit_ids": answer.unit_id.values, "times": answer.time.values}
+            storage.write_npz(out, arrays)
+            told_neurons, told_frames = answer.shape
+    for note in notes:
+        typer.echo(f"note: {note.message}", err=True)
     if as_json:
-        written = {"model": model, "mouse": mouse, "neurons": neurons, "frames": frames, "out": str(out)}
+        written = {"model": model, "mouse": mouse, "neurons": told_neurons, "frames": told_frames, "out": str(out)}
         typer.echo(json.dumps(written))
     else:
-        typer.echo(f"{out}: {neurons} neurons, {frames} frames")
+        typer.echo(f"{out}: {told_neurons} neurons, {told_frames} frames")
+
+
+class _UploadBar(ExitStack):
+    """Shows on a terminal how much of a large upload is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line: ProgressLine | None = None
+        self._sent = 0
+
+    def __call__(self, sent: int, total: int) -> None:
+        from ..progress import ProgressLine
+
+        if total < _LARGE or not sys.stderr.isatty():
+            return
+        if self._line is None:
+            self._line = self.enter_context(ProgressLine(total, "sending", in_bytes=True))
+        self._line.advance(sent - self._sent)
+        self._sent = sent
+        if sent == total:
+            self.close()
+            self._line, self._sent = None, 0  # for when a busy endpoint is asked again
 
 
 def _greeting(endpoint: Endpoint) -> str:

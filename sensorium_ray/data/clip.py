@@ -83,6 +83,14 @@ def clip_of(arrays: Mapping[str, np.ndarray]) -> Clip:
     return Clip(arrays["video"], arrays["behavior"], arrays["pupil_center"])
 
 
+def is_trial(path: Path) -> bool:
+    """Whether a file is a trial of a frame store, an npy whose rows have fields."""
+    try:
+        return path.suffix == ".npy" and np.load(path, mmap_mode="r", allow_pickle=False).dtype.names is not None
+    except (ValueError, OSError, EOFError):
+        return False
+
+
 def read_clip(path: Path) -> Clip:
     """Read a clip: an `.npz` with the three arrays, or a trial file of a frame store (`trials/N.npy`).
 

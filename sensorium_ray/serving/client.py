@@ -1,51 +1,28 @@
-"""A client of the endpoint."""
+"""Clients of the endpoint, one that waits and one that is awaited; they differ in nothing else."""
 
 from __future__ import annotations
 
-import io
-import json
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
-from urllib.parse import quote
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, aclosing, closing
+from typing import Any, Self, Unpack
 
 import httpx
-import numpy as np
-from httpx_retries import Retry, RetryTransport
+import xarray as xr
+from httpx_retries import RetryTransport
 
-from ..data.clip import CLIP_ARRAYS, Clip
-from ..errors import EndpointError
-from .answers import NPZ, pack
-
-_PATIENCE = httpx.Timeout(10.0, read=600.0, write=60.0)
-_RETRIES = Retry(
-    10, ["GET", "POST"], [HTTPStatus.SERVICE_UNAVAILABLE], retry_on_exceptions=[], backoff_factor=0.5, total_timeout=30
-)
-"""Of an endpoint that is busy: after as many seconds as it says, for half a minute."""
+from . import asking, connecting
+from .answered import Answer, Frames, joined
+from .asking import Options, Video
+from .connecting import CONNECTIONS, PATIENCE, RETRIES, sentences
 
 
-@dataclass(frozen=True, slots=True)
-class Responses:
-    """What an endpoint answered.
-
-    Parameters
-    ----------
-    responses : (neurons, frames) float32, deconvolved calcium, arbitrary units.
-    unit_ids : (neurons,) int64.
-    times : (frames,) float64, seconds since the clip's first frame.
-    about : model, checksum, mouse, rate, units, and warnings: what was done to the clip.
-    """
-
-    responses: np.ndarray
-    unit_ids: np.ndarray
-    times: np.ndarray
-    about: dict[str, Any]
-
-
-class Client:
+class SensoriumClient:
     """Asks the endpoint at a URL such as http://127.0.0.1:8000.
 
-    Every method raises EndpointError when no endpoint answers there, or with its sentence when it refuses.
+    Every method raises EndpointError when no endpoint answers there, or with its sentence when it refuses, or when
+    the connection breaks. Connections are kept for the next request until `close`, or until a `with` block ends. At
+    most 32 requests are under way at once; further ones wait for their turn.
 
     Parameters
     ----------
@@ -54,64 +31,148 @@ class Client:
 
     def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.rstrip("/")
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        self._http = httpx.Client(timeout=_PATIENCE, transport=RetryTransport(retry=_RETRIES), headers=headers)
+        transport = RetryTransport(httpx.HTTPTransport(limits=CONNECTIONS), RETRIES)
+        self._http = httpx.Client(timeout=PATIENCE, transport=transport, headers=connecting.headers(key))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
     def models(self) -> list[dict[str, Any]]:
         """Descriptions of the models: name, kind, architecture, mice, frame_shape, rate, checksum."""
-        try:
-            models: list[dict[str, Any]] = self._send("GET", "/v1/models").json()["models"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._foreign() from error
-        return models
+        with sentences(self.url):
+            return connecting.read_models(self.url, self._http.get(f"{self.url}/v1/models"))
 
-    def predict(self, model: str, clip: Clip, mouse: str) -> np.ndarray:
-        """Responses (neurons, frames) float32 of a mouse to a clip, deconvolved calcium, arbitrary units."""
-        return self.answer(model, clip, mouse).responses
+    def predict(self, model: str, video: Video, mouse: str | None = None, **options: Unpack[Options]) -> xr.DataArray:
+        """Predict the responses of a mouse to a video.
 
-    def answer(self, model: str, clip: Clip, mouse: str) -> Responses:
-        """The same with its neurons, times, and what was done to the clip."""
-        response = self._send(
-            "POST",
-            f"/v1/models/{quote(model, safe='')}/predict",
-            params={"mouse": mouse, "rate": clip.rate},
-            headers={"Content-Type": NPZ, "Accept": NPZ},
-            content=pack({name: getattr(clip, name) for name in CLIP_ARRAYS}),
-        )
-        try:
-            with np.load(io.BytesIO(response.content), allow_pickle=False) as archive:
-                responses, unit_ids, times = (archive[name] for name in ("responses", "unit_ids", "times"))
-                return Responses(responses, unit_ids, times, json.loads(str(archive["about"])))
-        except Exception as error:  # zipfile, zlib and numpy each raise their own
-            raise self._foreign() from error
+        What was done to the clip beyond what was asked for (another size or rate, behaviour that was not given) is
+        among the attributes, and told as a warning, since it changes what the responses mean.
 
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            response = self._http.request(method, self.url + path, **request)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                mend = "let SSL_CERT_FILE name the file of the authority that issued it"
-                raise EndpointError("has a certificate that is not trusted here", self.url, mend) from error
-            raise EndpointError("no endpoint answers", self.url, "start one with `sensorium serve`") from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise EndpointError("is not an address", self.url, "give one such as http://127.0.0.1:8000") from error
-        except httpx.HTTPError as error:
-            raise EndpointError(f"the connection broke ({type(error).__name__})", self.url, "ask again") from error
-        if response.is_success:
-            return response
-        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise EndpointError("is too busy to answer", self.url, "ask again")
-        raise EndpointError(_sentence(response), self.url)
+        Parameters
+        ----------
+        model : name of one of the models.
+        video : a `Clip`; an array (frames, height, width) of any size and real dtype, grey levels 0..255; or the path
+            of a video file (mp4, webm, avi, gif, mov, mkv), an npy or npz of such arrays, or a store's trial.
+        mouse : whose neurons answer; may be left out of a model of one mouse.
+        behavior : (channels, frames), or (channels,) for all frames, as recorded; 2023: pupil dilation in pixels,
+            running speed in cm/s. Not given: the clip's or file's, else the mouse's means in training.
+        pupil_center : (2, frames) or (2,), pixels of the eye camera; likewise.
+        rate : frames per second of arrays, 30 unless given. A `Clip` and video files have their own.
+        neurons, unit_ids, areas : of some neurons alone: indices, unit ids or names of areas; one of the three.
+        frames : that are told, both ends included, '50..299' or '50..end'. All are predicted.
+        mean : tell the mean over those frames instead.
+        dtype : 'float32', or 'float16' for an answer of half the size.
+        resize, fit, timing : how the video gets the model's size and rate, as in `data.resampling.Sampling`.
+        progress : called with the bytes that are sent and those there are, while the video is sent.
 
-    def _foreign(self) -> EndpointError:
-        return EndpointError("answers, but not as a sensorium endpoint", self.url)
+        Returns
+        -------
+        (neuron, time), deconvolved calcium, arbitrary units. Coordinates: unit_id of the neurons, by which
+        `.sel(unit_id=…)` chooses and answers are aligned; time in seconds since the first frame. Attributes: units,
+        model, checksum, mouse, rate (of the model), warnings (a line each).
+
+        Raises
+        ------
+        DataError : the file cannot be read, or an array is none.
+        ConfigError : more neurons are named than an address can hold.
+        """
+        answer = Answer()
+        parts = list(self._receive(answer, model, video, mouse, options))
+        return answer.labelled(joined(parts))
+
+    def stream(
+        self, model: str, video: Video, mouse: str | None = None, **options: Unpack[Options]
+    ) -> Iterator[xr.DataArray]:
+        """The same, some frames at a time, as they are predicted: an hour of video in the memory of seconds.
+
+        Values of the parts are read-only.
+        """
+        answer = Answer()
+        for frames in self._receive(answer, model, video, mouse, options):
+            yield answer.labelled(frames)
+
+    def _receive(
+        self, answer: Answer, model: str, video: Video, mouse: str | None, options: Options
+    ) -> Iterator[Frames]:
+        with sentences(self.url):
+            with ExitStack() as files:
+                build = self._http.build_request
+                request = asking.prediction(build, files, self.url, model, video, mouse, **options)
+                response = self._http.send(request, stream=True)
+            with closing(response):
+                if not response.is_success:
+                    response.read()
+                connecting.require_success(self.url, response)
+                for chunk in response.iter_bytes():
+                    yield from answer.take(chunk)
+                answer.finish()
 
 
-def _sentence(response: httpx.Response) -> str:
-    """The server's sentence, or its status where something else than the endpoint answered."""
-    try:
-        answer = response.json()
-        request_id = f" (request {answer['request_id']})" if "request_id" in answer else ""
-        return f"{answer['detail']}{request_id}"
-    except (ValueError, KeyError, TypeError):
-        return f"answered with HTTP status {response.status_code}"
+class AsyncSensoriumClient:
+    """The same for `async` code: its methods are awaited, and many requests may be under way at once.
+
+    Parameters
+    ----------
+    url, key : as of `SensoriumClient`.
+    """
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        self.url = url.rstrip("/")
+        transport = RetryTransport(httpx.AsyncHTTPTransport(limits=CONNECTIONS), RETRIES)
+        self._http = httpx.AsyncClient(timeout=PATIENCE, transport=transport, headers=connecting.headers(key))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def models(self) -> list[dict[str, Any]]:
+        """As `SensoriumClient.models`."""
+        with sentences(self.url):
+            return connecting.read_models(self.url, await self._http.get(f"{self.url}/v1/models"))
+
+    async def predict(
+        self, model: str, video: Video, mouse: str | None = None, **options: Unpack[Options]
+    ) -> xr.DataArray:
+        """As `SensoriumClient.predict`."""
+        answer, parts = Answer(), []
+        async for frames in self._receive(answer, model, video, mouse, options):
+            parts.append(frames)
+        return answer.labelled(await asyncio.to_thread(joined, parts))
+
+    async def stream(
+        self, model: str, video: Video, mouse: str | None = None, **options: Unpack[Options]
+    ) -> AsyncIterator[xr.DataArray]:
+        """As `SensoriumClient.stream`."""
+        answer = Answer()
+        async for frames in self._receive(answer, model, video, mouse, options):
+            yield answer.labelled(frames)
+
+    async def _receive(
+        self, answer: Answer, model: str, video: Video, mouse: str | None, options: Options
+    ) -> AsyncIterator[Frames]:
+        with sentences(self.url):
+            with ExitStack() as files:
+                asked = (self._http.build_request, files, self.url, model, video, mouse)
+                request = await asyncio.to_thread(asking.prediction, *asked, **options)
+                response = await self._http.send(request, stream=True)
+            async with aclosing(response):
+                if not response.is_success:
+                    await response.aread()
+                connecting.require_success(self.url, response)
+                async for chunk in response.aiter_bytes():
+                    for frames in answer.take(chunk):
+                        yield frames
+                answer.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from fastapi.responses import JSONResponse
+from starlette.responses import JSONResponse
 
 from ..errors import DataError, SensoriumError
 

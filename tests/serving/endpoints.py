@@ -1,17 +1,23 @@
-"""Real endpoints in processes of their own."""
+"""Real endpoints, in processes of their own or in a thread."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
+import uvicorn
+
+from sensorium_ray.serving.client import AsyncSensoriumClient
 
 SENSORIUM = (sys.executable, "-c", "from sensorium_ray.cli import main; main()")
 
@@ -42,6 +48,28 @@ class Running:
         return found
 
 
+class Awaited:
+    """The asynchronous client, in a loop of its own for every call; what it streams comes as a list."""
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        self._ask: Any = lambda method, *asked, **options: asyncio.run(_await(url, key, method, *asked, **options))
+
+    def models(self) -> Any:
+        return self._ask("models")
+
+    def predict(self, *asked: Any, **options: Any) -> Any:
+        return self._ask("predict", *asked, **options)
+
+    def stream(self, *asked: Any, **options: Any) -> Any:
+        return iter(self._ask("stream", *asked, **options))
+
+
+async def _await(url: str, key: str | None, method: str, *asked: Any, **options: Any) -> Any:
+    async with AsyncSensoriumClient(url, key) as client:
+        answer = getattr(client, method)(*asked, **options)
+        return [part async for part in answer] if method == "stream" else await answer
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -69,3 +97,15 @@ def serving(*arguments: object) -> Iterator[tuple[Running, str]]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+@contextmanager
+def answering(app: Any) -> Iterator[str]:
+    """The address of an application that a server in a thread answers with."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)

@@ -6,22 +6,20 @@ import json
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
-from serving.endpoints import SENSORIUM, Running, free_port, serving
+from serving.endpoints import SENSORIUM, Awaited, Running, free_port, serving
 
 from sensorium_ray import storage
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import BundleError, EndpointError
-from sensorium_ray.serving.client import Client
+from sensorium_ray.serving.client import SensoriumClient
 from sensorium_ray.serving.settings import Settings
 
 
@@ -39,29 +37,25 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_the_endpoint_answers_exactly_as_the_predictor(
     served: Running, bundles: Path, make_clip: Callable[..., Clip]
 ) -> None:
-    predictor, client = load_predictor(bundles / "tiny"), Client(served.url)
+    predictor = load_predictor(bundles / "tiny")
+    client, awaited = SensoriumClient(served.url), Awaited(served.url)
     assert [model["name"] for model in client.models()] == ["tiny"]
     for frames in (1, 50, 431):
         for mouse in predictor.mice:
             clip = make_clip(frames)
             expected = predictor.predict(clip, mouse)
-            np.testing.assert_array_equal(client.predict("tiny", clip, mouse), expected, strict=True)
+            for answer in (client.predict("tiny", clip, mouse), awaited.predict("tiny", clip, mouse)):
+                np.testing.assert_array_equal(answer.values, expected, strict=True)
 
 
 def test_the_client_raises_the_servers_sentences(served: Running, clip: Clip, make_clip: Callable[..., Clip]) -> None:
-    client = Client(served.url)
+    client = SensoriumClient(served.url)
     with pytest.raises(EndpointError, match="model: there is none of the name 'a b' here; known are tiny"):
         client.predict("a b", clip, "mouse-a")
     with pytest.raises(EndpointError, match="mouse: 'x' is none of model 'tiny'; known are mouse-a, mouse-b"):
         client.predict("tiny", clip, "x")
     with pytest.raises(EndpointError, match=r"behavior: has shape \(3, 10\) beside a video of 10 frames"):
         client.predict("tiny", Clip(make_clip(10).video, np.zeros((3, 10)), np.zeros((2, 10))), "mouse-a")
-
-
-def test_other_videos_are_resampled_and_it_is_said(served: Running, make_clip: Callable[..., Clip]) -> None:
-    answer = Client(served.url).answer("tiny", make_clip(10, height=5), "mouse-a")
-    assert answer.responses.shape == (3, 10)
-    assert answer.about["warnings"] == ["6x5 at 30 frames/s resampled to 6x4 at 30 (area, crop, hold)"]
 
 
 def test_predict_writes_the_answer_to_a_clip_or_a_trial(
@@ -92,7 +86,7 @@ def test_predict_writes_the_answer_to_a_clip_or_a_trial(
 
 
 def test_models_are_added_and_removed_while_it_runs(served: Running, bundles: Path, clip: Clip) -> None:
-    client = Client(served.url)
+    client = SensoriumClient(served.url)
     with storage.atomic_path(bundles / "second") as partial:
         shutil.copytree(bundles / "tiny", partial)
         Manifest.read(partial).model_copy(update={"name": "second"}).write(partial)
@@ -123,7 +117,7 @@ def test_a_port_in_use_is_one_sentence(served: Running, bundles: Path) -> None:
 def test_without_a_folder_it_serves_what_comes_with_the_package(make_clip: Callable[..., Clip]) -> None:
     with serving() as (found, said):
         assert said.startswith("serving ")
-        client = Client(found.url)
+        client = SensoriumClient(found.url)
         for model in client.models():
             height, width = model["frame_shape"]
             mouse = model["mice"][0]
@@ -145,37 +139,3 @@ def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BundleError, match="holds no bundle"):
         runner.start(tmp_path, Settings(port=free_port()))
-
-
-def test_no_endpoint_is_one_sentence() -> None:
-    with pytest.raises(EndpointError, match="no endpoint answers; start one with"):
-        Client(f"http://127.0.0.1:{free_port()}").models()
-    with pytest.raises(EndpointError, match="is not an address"):
-        Client("127.0.0.1:8000").models()
-
-
-class Stranger(BaseHTTPRequestHandler):
-    """Another web server: a page for GET, a plain refusal for POST."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"<h1>It works!</h1>")
-
-    def do_POST(self) -> None:
-        self.send_response(502)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-
-def test_a_stranger_at_the_address_is_told_apart(clip: Clip) -> None:
-    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        client = Client(f"http://127.0.0.1:{server.server_port}")
-        with pytest.raises(EndpointError, match="answers, but not as a sensorium endpoint"):
-            client.models()
-        with pytest.raises(EndpointError, match="HTTP status 502"):
-            client.predict("tiny", clip, "mouse-a")
-        server.shutdown()

@@ -18,7 +18,7 @@ from sensorium_ray.cli import app as command_line
 from sensorium_ray.errors import ConfigError, EndpointError
 from sensorium_ray.serving import keys
 from sensorium_ray.serving.app import make_app
-from sensorium_ray.serving.client import Client
+from sensorium_ray.serving.client import SensoriumClient
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.served import Served
 from sensorium_ray.serving.settings import Settings
@@ -155,7 +155,7 @@ def test_https_with_a_key(bundles: Path, tmp_path: Path) -> None:
         with pytest.raises(httpx.HTTPError):
             httpx.get(f"http://127.0.0.1:{running.port}/v1/models")
         with pytest.raises(EndpointError, match="certificate"):
-            Client(f"https://127.0.0.1:{running.port}", key).models()
+            SensoriumClient(f"https://127.0.0.1:{running.port}", key).models()
 
 
 def test_a_certificate_needs_its_key(tmp_path: Path) -> None:

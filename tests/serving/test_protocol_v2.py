@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
 import struct
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.http as triton
-import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from serving.endpoints import answering
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from sensorium_ray.bundle.predictor import Predictor, load_predictor
@@ -50,15 +48,10 @@ def web(app: FastAPI) -> TestClient:
 @pytest.fixture(scope="module")
 def client(app: FastAPI) -> Iterator[triton.InferenceServerClient]:
     """Triton's client of a real server in another thread."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    found = triton.InferenceServerClient(f"127.0.0.1:{listening.getsockname()[1]}")
-    yield found
-    found.close()
-    server.should_exit = True
-    thread.join(10)
+    with answering(app) as url:
+        found = triton.InferenceServerClient(url.removeprefix("http://"))
+        yield found
+        found.close()
 
 
 def tensors(clip: Clip, mouse: str, binary: bool = True) -> list[Any]:

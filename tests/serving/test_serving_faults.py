@@ -18,7 +18,7 @@ from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import EndpointError
 from sensorium_ray.serving.answers import NPZ, pack
-from sensorium_ray.serving.client import Client
+from sensorium_ray.serving.client import SensoriumClient
 
 SLOW = "gru"  # about a second for 300 frames
 MANY = 24  # more than a replica takes (8) and may wait (2) together
@@ -64,8 +64,8 @@ def test_the_client_asks_a_busy_endpoint_again(running: Running, clip: Clip, mou
     expected = load_predictor(PRETRAINED / SLOW).predict(clip, mouse)
     short = Clip(clip.video[:40], clip.behavior[:, :40], clip.pupil_center[:, :40])
     with ThreadPoolExecutor(16) as pool:
-        crowd = [pool.submit(Client(running.url).predict, SLOW, short, mouse) for _ in range(15)]
-        answer = Client(running.url).predict(SLOW, clip, mouse)
+        crowd = [pool.submit(SensoriumClient(running.url).predict, SLOW, short, mouse) for _ in range(15)]
+        answer = SensoriumClient(running.url).predict(SLOW, clip, mouse)
         assert {one.result().shape for one in crowd} == {(len(expected), 40)}
     np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
 
@@ -98,7 +98,7 @@ def test_a_killed_replica_costs_no_more_than_an_error_that_says_to_ask_again(
     def persist(_: int) -> np.ndarray:
         for _ in range(120):
             try:
-                return Client(running.url).predict(SLOW, clip, mouse)
+                return SensoriumClient(running.url).predict(SLOW, clip, mouse).values
             except EndpointError as error:
                 told.add(error.mend)
                 time.sleep(0.5)
