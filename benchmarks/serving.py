@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import io
 import json
 import socket
 import subprocess
@@ -35,7 +36,7 @@ from sensorium_ray.bundle.manifest import ONNX, Manifest, MouseEntry, checksums
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS
-from sensorium_ray.serving.answers import FORMS, NPY, NPZ, pack
+from sensorium_ray.serving.answers import FORMS, NPY, NPZ
 
 _BARE = """
 import sys, uvicorn
@@ -181,7 +182,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     heavy, light = arguments.bundle.absolute(), light_bundle(folder)
     mouse = load_predictor(heavy).mice[0]
-    body = pack({name: getattr(noise(FRAMES), name) for name in CLIP_ARRAYS})
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: getattr(noise(FRAMES), name) for name in CLIP_ARRAYS})
+    body = buffer.getvalue()
     size = load_predictor(light).predict(noise(FRAMES), "mouse0").nbytes
     results: dict[str, list[float]] = {}
 

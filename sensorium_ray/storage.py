@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -244,18 +244,20 @@ def write_npy_in_parts(path: Path, parts: Iterable[np.ndarray]) -> tuple[int, in
         for part in parts:
             if not file.tell():
                 rows = len(part)
-                _write_npy_header(file, part.dtype, (rows, 0))
+                file.write(npy_header(part.dtype, (rows, 0), fortran_order=True))
             file.write(part.T.tobytes())
             columns += part.shape[1]
         file.seek(0)
-        _write_npy_header(file, part.dtype, (rows, columns))
+        file.write(npy_header(part.dtype, (rows, columns), fortran_order=True))
     return rows, columns
 
 
-def _write_npy_header(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, int]) -> None:
-    """Header of a column-major array; numpy leaves room in it for more columns, so that its length stays."""
-    descr = np.lib.format.dtype_to_descr(dtype)
-    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": True, "shape": shape})
+def npy_header(dtype: np.dtype[Any], shape: tuple[int, int], *, fortran_order: bool) -> bytes:
+    """What an npy file begins with; numpy leaves room for a longer axis that grows, so that its length stays."""
+    buffer = io.BytesIO()
+    head = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": fortran_order, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, head)
+    return buffer.getvalue()
 
 
 class _Sink:

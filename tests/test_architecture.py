@@ -1,11 +1,10 @@
 """The house: a room imports only from rooms above it, and Ray and torch stay in theirs."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from loaded import loaded
 
 PACKAGE = Path(__file__).parents[1] / "sensorium_ray"
 
@@ -96,12 +95,7 @@ def test_ray_and_torch_stay_in_their_rooms(path: Path) -> None:
 
 
 def test_the_command_line_and_the_package_start_without_heavy_libraries() -> None:
-    code = (
-        "import sensorium_ray, sensorium_ray.cli, sys; "
-        "print([m for m in ('ray', 'torch', 'onnxruntime', 'numpy') if m in sys.modules])"
-    )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "[]"
+    assert loaded("import sensorium_ray, sensorium_ray.cli", "ray", "torch", "onnxruntime", "numpy") == "[]"
 
 
 def test_the_public_names_are_complete_and_sorted() -> None:

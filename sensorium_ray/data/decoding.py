@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import DataError
 from .resampling import Sampling, SourceFrame, resample
-from .video import Limits, open_video
+from .video import ANEW, Limits, open_video
 
 MEMORY = 1024**3
 """Of a decoder, bytes; a film of 4096 x 2304 pixels and 10 bits needs some 600 MB."""
@@ -33,7 +33,6 @@ _AT_ONCE = 2
 """Decoders of this process; further videos wait."""
 _TOO_MUCH: dict[str, Any] = {"refused": "too much"}
 """What a decoder says that reached its limit of memory; one that reached another was killed and says nothing."""
-_ANEW = "encode it anew, for example with ffmpeg -i IN OUT.mp4"
 
 _places = Semaphore(_AT_ONCE)
 
@@ -85,7 +84,7 @@ async def decode(file: BinaryIO, sampling: Sampling, limits: Limits, where: str 
         verdict = json.loads(said.splitlines()[-1]) if child.returncode == 0 else _TOO_MUCH
         if verdict == _TOO_MUCH:
             what = f"needs more than {MEMORY // 1024**2} MiB or {CPU_SECONDS} s to be decoded"
-            raise DataError(what, where, _ANEW)
+            raise DataError(what, where, ANEW)
         if "refused" in verdict:
             raise DataError(*verdict["refused"])
         mapped = np.memmap(frames, np.float32, mode="r", shape=(verdict["frames"], *sampling.shape))

@@ -35,7 +35,7 @@ _CODECS = (
 )
 _COARSE_TICK = 0.01  # s, of gif; a clock that ticks slower counts frames
 _MOST_BOXES = 100_000  # at the top of a file; a fragmented hour has some thousands
-_ANEW = "encode it anew, for example with ffmpeg -i IN OUT.mp4"
+ANEW = "encode it anew, for example with ffmpeg -i IN OUT.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class _Source:
         """Read the header; a second wall of lists stands behind the choice of the demuxer."""
 
         def refuse(url: str, flags: int, options: dict[str, str]) -> None:
-            raise DataError("refers to another file", self._where, _ANEW)
+            raise DataError("refers to another file", self._where, ANEW)
 
         options = {
             "format_whitelist": "mov,matroska,avi,gif",
@@ -188,7 +188,7 @@ class _Source:
             raise self._damaged()
         if not moving:
             raise DataError("has no video stream", self._where, "give a file with pictures that move")
-        raise DataError(f"is encoded with {codec or 'an unknown codec'}", self._where, _ANEW)
+        raise DataError(f"is encoded with {codec or 'an unknown codec'}", self._where, ANEW)
 
     @property
     def _most_pixels(self) -> str:
@@ -214,7 +214,7 @@ class _Source:
     def _damaged(self, seconds: float | None = None) -> DataError:
         what = "breaks off" if self._cut_short else "is damaged"
         when = "in its header" if seconds is None else f"after {seconds:.2f} s of video"
-        return DataError(f"{what} {when}", self._where, "give the whole file" if self._cut_short else _ANEW)
+        return DataError(f"{what} {when}", self._where, "give the whole file" if self._cut_short else ANEW)
 
 
 def _demuxer(file: BinaryIO) -> str | None:

@@ -5,7 +5,6 @@ Every form says which model answered, by its checksum, for which mouse and neuro
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,13 +84,6 @@ def accepted(accept: str) -> str:
         error = DataError(f"is '{accept}', of which nothing is written here", "accept", f"known are {', '.join(FORMS)}")
         raise Refusal(HTTPStatus.NOT_ACCEPTABLE, error)
     return best
-
-
-def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Bytes of an npz of named arrays."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
 
 
 def _wish(part: str) -> tuple[str, float]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DataError
+from ..storage import npy_header
 from .answers import ARROW, JSON, NPY, NPZ, PARQUET, Answer
 
 MOST_NUMBERS = 10_000_000
@@ -66,7 +67,7 @@ class _Npy:
 
     def write(self, block: np.ndarray) -> Pieces:
         whole = block.shape == self._shape
-        head = b"" if self._began else _npy_header(block.dtype, self._shape, fortran_order=not whole)
+        head = b"" if self._began else npy_header(block.dtype, self._shape, fortran_order=not whole)
         self._began = True
         return [head, np.ascontiguousarray(block if whole else block.T).data.cast("B")]
 
@@ -101,6 +102,8 @@ class _Npz:
 class _Table:
     """A row a frame: time, and responses of all neurons in the order of 'unit_ids' in the metadata."""
 
+    _open: Callable[[_Sink, pa.Schema], pa.ipc.RecordBatchStreamWriter | pq.ParquetWriter]
+
     def __init__(self, answer: Answer) -> None:
         self._times = answer.times
         self._done = 0
@@ -110,8 +113,6 @@ class _Table:
         responses = pa.list_(pa.from_numpy_dtype(answer.dtype), neurons)
         self._schema = pa.schema({"time": pa.float64(), "responses": responses}, {"sensorium": about})
         self._stream = self._open(self._sink, self._schema)
-
-    _open: Callable[[_Sink, pa.Schema], pa.ipc.RecordBatchStreamWriter | pq.ParquetWriter]
 
     def write(self, block: np.ndarray) -> Pieces:
         neurons, frames = block.shape
@@ -153,13 +154,6 @@ class _Json:
         arrays = {name: getattr(self._answer, name).tolist() for name in ("unit_ids", "times")}
         arrays["responses"] = np.concatenate(self._blocks, axis=1).tolist()
         return [json.dumps(self._answer.about() | arrays, allow_nan=False).encode()]
-
-
-def _npy_header(dtype: np.dtype, shape: tuple[int, int], *, fortran_order: bool) -> bytes:
-    buffer = io.BytesIO()
-    head = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": fortran_order, "shape": shape}
-    np.lib.format.write_array_header_1_0(buffer, head)
-    return buffer.getvalue()
 
 
 WRITERS: dict[str, Callable[[Answer], Writer]] = {JSON: _Json, NPZ: _Npz, NPY: _Npy, ARROW: _Arrow, PARQUET: _Parquet}

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
+from npz import pack
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import streaming, writers
-from sensorium_ray.serving.answers import ABOUT, ARROW, FORMS, JSON, NPY, NPZ, PARQUET, Answer, accepted, pack
+from sensorium_ray.serving.answers import ABOUT, ARROW, FORMS, JSON, NPY, NPZ, PARQUET, Answer, accepted
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.predictors import Predictors

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from npz import pack
 from serving.conftest import AREAS, POSITIONS
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import DataError
 from sensorium_ray.serving import protocol_v1
-from sensorium_ray.serving.answers import FORMS, JSON, NPZ, pack
+from sensorium_ray.serving.answers import FORMS, JSON, NPZ
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.served import Served

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from films import film
+from npz import pack
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import protocol_v1
-from sensorium_ray.serving.answers import pack
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.predictors import Predictors

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from npz import pack
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
-from sensorium_ray.serving.answers import FORMS, JSON, NPZ, pack
+from sensorium_ray.serving.answers import FORMS, JSON, NPZ
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.predictors import Predictors

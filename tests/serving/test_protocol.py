@@ -7,11 +7,12 @@ from http import HTTPStatus
 
 import numpy as np
 import pytest
+from npz import pack
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import DataError
 from sensorium_ray.serving import protocol_v1
-from sensorium_ray.serving.answers import JSON, NPZ, pack
+from sensorium_ray.serving.answers import JSON, NPZ
 from sensorium_ray.serving.problems import Refusal
 from sensorium_ray.serving.protocol_v1 import read_request
 

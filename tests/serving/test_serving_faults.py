@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import numpy as np
 import pytest
+from npz import pack
 from serving.conftest import noise
 from serving.endpoints import Running, serving
 
@@ -17,7 +18,7 @@ from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import EndpointError
-from sensorium_ray.serving.answers import NPZ, pack
+from sensorium_ray.serving.answers import NPZ
 from sensorium_ray.serving.client import SensoriumClient
 
 SLOW = "gru"  # about a second for 300 frames

@@ -12,7 +12,6 @@ from threading import Event, Thread
 import httpx
 import numpy as np
 import psutil
-import pyarrow as pa
 import pytest
 from films import film
 from serving.conftest import write_bundle
@@ -20,6 +19,7 @@ from serving.endpoints import Running, serving
 
 from sensorium_ray.bundle.manifest import MouseEntry
 from sensorium_ray.serving.answers import ARROW
+from sensorium_ray.serving.client import SensoriumClient
 
 NEURONS = 8000
 MINUTES = [pytest.param(4, id="minutes"), pytest.param(60, id="hour", marks=pytest.mark.slow)]
@@ -73,22 +73,20 @@ def warm(running: Running) -> psutil.Process:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore:64x48 at 20 frames/s resampled")
 @pytest.mark.parametrize("minutes", MINUTES)
 def test_a_long_video_is_answered_as_it_is_predicted(running: Running, minutes: int, tmp_path: Path) -> None:
     shown = levels(minutes)
     path = tmp_path / "long.mp4"
     path.write_bytes(film(shown))
     replica, frames, worst = warm(running), 0, 0.0
-    with growth(replica) as grown, path.open("rb") as file:
-        url = f"{running.url}/v1/models/wide/predict"
-        with httpx.stream("POST", url, files={"video": file}, headers={"accept": ARROW}, timeout=600) as answer:
-            assert answer.status_code == 200
-            for batch in pa.ipc.open_stream(_Reader(answer.iter_raw())):
-                rows = batch["responses"].flatten().to_numpy().reshape(-1, NEURONS)
-                expected = shown[(np.arange(frames, frames + len(rows)) * 20 / 30 + 1e-9).astype(int)]
-                worst = max(worst, float(np.abs(rows[:, 0] / 0.1 - expected).max()))
-                assert (np.diff(rows[0]) > 0).all()  # gains grow from neuron to neuron
-                frames += len(rows)
+    with growth(replica) as grown, SensoriumClient(running.url) as client:
+        for part in client.stream("wide", path, behavior=(0, 0), pupil_center=(0, 0)):
+            rows = part.values.T
+            expected = shown[(np.arange(frames, frames + len(rows)) * 20 / 30 + 1e-9).astype(int)]
+            worst = max(worst, float(np.abs(rows[:, 0] / 0.1 - expected).max()))
+            assert (np.diff(rows[0]) > 0).all()  # gains grow from neuron to neuron
+            frames += len(rows)
     assert frames == minutes * 60 * 30
     assert worst < 6  # what the codec loses
     assert grown[0] < MOST
@@ -108,24 +106,3 @@ def test_a_client_that_does_not_read_costs_no_memory(running: Running) -> None:
         time.sleep(8)  # enough to predict all of it
     assert grown[0] < MOST
     assert httpx.get(f"{running.url}/v1/models", timeout=60).status_code == 200
-
-
-class _Reader:
-    """A file to read from, of pieces as they come."""
-
-    closed = False
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._rest = pieces, b""
-
-    def read(self, size: int) -> bytes:
-        while len(self._rest) < size and (piece := next(self._pieces, None)) is not None:
-            self._rest += piece
-        found, self._rest = self._rest[:size], self._rest[size:]
-        return found
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self.closed = True
