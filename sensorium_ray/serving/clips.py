@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from .bodies import MEBIBYTE
 from .served import Served
 
 LIMITS = Limits(seconds=7200.0)
-"""Of a video file that is sent; an hour of a mouse of 8,000 neurons is an answer of 3.5 GB."""
+"""Of a video that is sent; an hour of a mouse of 8,000 neurons is an answer of 3.5 GB."""
 
 _IN_MEMORY = 32 * MEBIBYTE
-"""Of an array that is sent; the frames of a larger one go to the disk."""
+"""Of frames as a model takes them, bytes; more go to the disk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,12 +49,16 @@ class Film:
 
         Raises
         ------
-        DataError : it is no video.
+        DataError : it is no video, or longer than `LIMITS`, as few frames at a low rate are.
         """
-        if video.nbytes <= _IN_MEMORY:
+        source = frames_of(video, rate)
+        seconds = len(video) / rate
+        if seconds > LIMITS.seconds:
+            raise DataError(f"is longer than {LIMITS.seconds:g} s", "video", "cut it, or say its true rate")
+        if 4 * seconds * sampling.rate * math.prod(sampling.shape) <= _IN_MEMORY:
             frames = resample_array(video, rate, sampling)
         else:
-            frames = _on_disk(resample(frames_of(video, rate), sampling), sampling.shape)
+            frames = _on_disk(resample(source, sampling), sampling.shape)
         return cls(frames, sampling.rate, len(video), rate, _said(sampling.describe(video.shape[1:], rate)))
 
     @classmethod

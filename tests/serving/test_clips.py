@@ -10,6 +10,7 @@ import pytest
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.data.resampling import Sampling
 from sensorium_ray.errors import DataError
+from sensorium_ray.serving import clips
 from sensorium_ray.serving.clips import Film, complete
 from sensorium_ray.serving.served import Served
 
@@ -65,6 +66,21 @@ def test_a_video_of_another_size_and_rate_is_resampled_with_its_behaviour(model:
     np.testing.assert_array_equal(made.video[:, 0, 0], np.arange(60) // 3)
     np.testing.assert_allclose(made.behavior[0], np.minimum(np.arange(60) / 3, 19), atol=1e-5)
     assert said == ("12x8 at 10 frames/s resampled to 6x4 at 30 (area, crop, hold)",)
+
+
+def test_few_frames_at_a_low_rate_are_not_hours(model: Served) -> None:
+    with pytest.raises(DataError, match="video: is longer than 7200 s; cut it, or say its true rate"):
+        made_of({"video": np.zeros((2, 4, 6), np.uint8)}, model, rate=1e-4)
+
+
+@pytest.mark.parametrize("rate", [30.0, 20.0])
+def test_frames_on_the_disk_are_those_in_memory(
+    clip: Clip, model: Served, rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory, _ = made_of({"video": clip.video}, model, rate=rate)
+    monkeypatch.setattr(clips, "_IN_MEMORY", 100)
+    on_disk, _ = made_of({"video": clip.video}, model, rate=rate)
+    np.testing.assert_array_equal(on_disk.video, in_memory.video, strict=True)
 
 
 @pytest.mark.parametrize(
