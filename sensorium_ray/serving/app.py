@@ -21,7 +21,7 @@ from ..errors import DataError, InputError, SensoriumError
 from . import routes_v1, routes_v2
 from .guard import Guard
 from .keys import Key
-from .problems import Refusal, problem
+from .problems import RETRY_AFTER, Refusal, problem
 from .served import Models, Predict
 
 logger = logging.getLogger("ray.serve.sensorium")  # below Serve's own, so that it lands in the replica's log
@@ -50,7 +50,8 @@ def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_min
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     """Answer a request that is at fault."""
     if isinstance(error, Refusal):
-        return problem(error.status, error.error)
+        again = {"Retry-After": RETRY_AFTER} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        return problem(error.status, error.error, headers=again)
     if isinstance(error, HTTPException):
         unknown = InputError(error.detail, f"{request.method} {request.url.path}", "GET /v1/models lists the models")
         return problem(error.status_code, unknown, headers=error.headers)
