@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
-from . import routes_v1, routes_v2
+from . import routes_bench, routes_v1, routes_v2
 from .guard import Guard
 from .keys import Key
 from .problems import Refusal, problem
@@ -42,6 +42,7 @@ def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_min
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
 
+    app.include_router(routes_bench.routes())
     app.include_router(routes_v1.routes(models, predict))
     app.include_router(routes_v2.routes(models, predict))
     return app
