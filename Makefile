@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-privileged lint format clean
+.PHONY: demo test test-slow test-privileged chromium lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/demo.py demo
@@ -15,6 +15,10 @@ test-slow: .venv/installed
 
 test-privileged: .venv/installed
 	$(BIN)/python -m pytest -m privileged
+
+# Debian's browser, in which the endpoint's page is tested; without one those tests are skipped. Needs root.
+chromium:
+	command -v chromium || { apt-get update && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; }
 
 lint: .venv/installed
 	$(BIN)/ruff check .

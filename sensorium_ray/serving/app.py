@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
 from ..version import package_version
-from . import openapi, routes_v1, routes_v2
+from . import openapi, routes_bench, routes_v1, routes_v2
 from .guard import Guard
 from .keys import Key
 from .problems import RETRY_AFTER, Refusal, problem
@@ -44,6 +44,7 @@ def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_min
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
 
+    app.include_router(routes_bench.routes())
     app.include_router(routes_v1.routes(models, predict))
     app.include_router(routes_v2.routes(models, predict))
     return app

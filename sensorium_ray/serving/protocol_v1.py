@@ -90,6 +90,8 @@ def describe(model: Served) -> dict[str, object]:
         "mice": [{"name": entry.name, "neurons": len(entry.unit_ids)} for entry in manifest.mice],
         "frame_shape": list(manifest.frame_shape),
         "rate": manifest.rate,
+        "behavior_channels": manifest.behavior_channels,
+        "inputs": manifest.inputs,
         "checksum": model.checksum,
     }
 

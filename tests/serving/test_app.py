@@ -54,6 +54,8 @@ def test_models_are_listed_and_described(web: TestClient) -> None:
         "mice": [{"name": "mouse-a", "neurons": 3}, {"name": "mouse-b", "neurons": 2}],
         "frame_shape": [4, 6],
         "rate": 30.0,
+        "behavior_channels": 2,
+        "inputs": "recorded",
     }
 
 
