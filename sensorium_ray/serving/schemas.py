@@ -70,6 +70,10 @@ SCHEMAS: dict[str, Schema] = {
         mice=_list(_object(name=_TEXT, neurons=_told(_WHOLE, "How many."))),
         frame_shape=_told(_list(_WHOLE), "Height and width, pixels."),
         rate=_told(_REAL, "Frames per second."),
+        behavior_channels=_told(_WHOLE, "Of behavior."),
+        inputs=_told(
+            {"enum": ["recorded", "normalised"]}, "Units of what it takes: those of the data, or normalised beforehand."
+        ),
         checksum=_told(_TEXT, "That names it in results."),
     ),
     "Mouse": _object(
