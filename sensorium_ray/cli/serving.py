@@ -38,6 +38,9 @@ def serve(
     certificate: Annotated[Path | None, typer.Option(help="Certificate (PEM) for https.")] = None,
     private_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     insecure: Annotated[bool, typer.Option(help="Let other machines in without keys.")] = False,
+    leaderboard: Annotated[
+        Path | None, typer.Option(metavar="BOARD", help="Leaderboard, made by `sensorium leaderboard init`, to serve.")
+    ] = None,
 ) -> None:
     """Answer for bundles over HTTP until Ctrl-C.
 
@@ -59,6 +62,7 @@ def serve(
         certificate=certificate,
         private_key=private_key,
         insecure=insecure,
+        leaderboard=None if leaderboard is None else leaderboard.absolute(),
     )
     stopped = threading.Event()
     endpoint = runner.start(folder or PRETRAINED, settings, address)
@@ -108,7 +112,7 @@ def predict(
     with (
         SensoriumClient(url, key) as client,
         warnings.catch_warnings(record=True, action="always") as notes,
-        _UploadBar() as bar,
+        UploadBar() as bar,
     ):
         options: Options = {"neurons": neurons, "unit_ids": unit_ids, "areas": areas, "frames": frames}
         options |= {"mean": mean, "rate": rate, "progress": bar}
@@ -129,7 +133,7 @@ def predict(
         typer.echo(f"{out}: {told_neurons} neurons, {told_frames} frames")
 
 
-class _UploadBar(ExitStack):
+class UploadBar(ExitStack):
     """Shows on a terminal how much of a large upload is sent."""
 
     def __init__(self) -> None:
@@ -138,6 +142,7 @@ class _UploadBar(ExitStack):
         self._sent = 0
 
     def __call__(self, sent: int, total: int) -> None:
+        """Show that so many bytes of so many are sent."""
         from ..progress import ProgressLine
 
         if total < _LARGE or not sys.stderr.isatty():

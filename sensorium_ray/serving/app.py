@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
-from . import routes_v1, routes_v2
+from . import routes_board, routes_v1, routes_v2
+from .desk import Desk
 from .guard import Guard
 from .keys import Key
 from .problems import Refusal, problem
@@ -27,12 +28,19 @@ from .served import Models, Predict
 logger = logging.getLogger("ray.serve.sensorium")  # below Serve's own, so that it lands in the replica's log
 
 
-def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_minute: int | None = None) -> FastAPI:
+def make_app(
+    models: Models,
+    predict: Predict,
+    keys: Sequence[Key] = (),
+    per_minute: int | None = None,
+    desk: Desk | None = None,
+) -> FastAPI:
     """Application that answers for `models`, by name, with `predict`.
 
     Parameters
     ----------
     keys, per_minute : as in `guard.Guard`.
+    desk : takes submissions to a leaderboard; None: there is no leaderboard here.
     """
     app = FastAPI(title="sensorium-ray", summary="Responses of mouse visual cortex to any video")
     app.add_middleware(Guard, known=keys, per_minute=per_minute)
@@ -44,6 +52,7 @@ def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_min
 
     app.include_router(routes_v1.routes(models, predict))
     app.include_router(routes_v2.routes(models, predict))
+    app.include_router(routes_board.routes(desk))
     return app
 
 

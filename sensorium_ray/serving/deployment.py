@@ -13,6 +13,7 @@ from ray.serve.schema import LoggingConfig
 from . import front
 from .app import make_app
 from .catalogue import Catalogue
+from .desk import Desk
 from .predictors import Predictors
 from .problems import RETRY_AFTER
 from .settings import Settings
@@ -32,9 +33,11 @@ class Replica:
         self._models = models
         self._settings = settings
         self._predictors = Predictors(models)
+        self._desk = None if settings.leaderboard is None else Desk(settings.leaderboard)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_app(self._models, self._predictors.predict, self._settings.keys, self._settings.per_minute)
+        settings = self._settings
+        return make_app(self._models, self._predictors.predict, settings.keys, settings.per_minute, self._desk)
 
 
 def runs() -> bool:

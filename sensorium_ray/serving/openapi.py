@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..submissions.inbox import FILES
 from .answers import FORMS, JSON, NPZ
 from .problems import PROBLEM
 from .protocol_v1 import FORM
@@ -100,5 +101,51 @@ INFER: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {JSON: {"schema": _INFERENCE}, "application/octet-stream": {"schema": _FILE}},
+    },
+}
+
+_SENTENCES = {"type": "array", "items": {"type": "string"}}
+_RECEIPT = {
+    "type": ["object", "null"],
+    "description": "What the check found, and how it scored, where it was checked to the end.",
+    "properties": {
+        "number": {"type": ["integer", "null"], "description": "Of the team's submissions, from 1; null: refused."},
+        "faults": _SENTENCES,
+        "warnings": _SENTENCES,
+        "scores": {"type": "object", "description": "Of the live stage: track, metric, then value, low and high."},
+        "withheld": _SENTENCES | {"description": "Tracks whose final stage was scored."},
+        "left_today": {"type": "integer"},
+        "left": {"type": "integer"},
+    },
+}
+_ENTRY = {
+    "type": "object",
+    "required": ["id", "team", "note", "received", "file", "sha256", "state", "receipt", "fault"],
+    "properties": {
+        "id": {"type": "string"},
+        "team": {"type": "string"},
+        "note": {"type": "string"},
+        "received": {"type": "string", "format": "date-time"},
+        "file": {"type": "string"},
+        "sha256": {"type": "string"},
+        "state": {"enum": ["received", "checking", "scoring", "done", "refused", "failed"]},
+        "receipt": _RECEIPT,
+        "fault": {"type": "string", "description": "Why it was not checked to the end; else empty."},
+    },
+}
+_ENTRIES = {"type": "object", "properties": {"submissions": {"type": "array", "items": _ENTRY}}}
+SUBMISSION: dict[str, Any] = {
+    "responses": {"200": {"description": "What became of it.", "content": {JSON: {"schema": _ENTRY}}}},
+}
+SUBMISSIONS: dict[str, Any] = {
+    "responses": {"200": {"description": "In the order in which they came.", "content": {JSON: {"schema": _ENTRIES}}}},
+}
+_TAKEN = {"content": {JSON: {"schema": _ENTRY}}, "headers": {"Location": {"schema": {"type": "string"}}}}
+SUBMIT: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {form: {"schema": _FILE} for form in FILES}},
+    "responses": {
+        "202": _TAKEN | {"description": "It is to be scored; Location tells how that goes."},
+        "200": _TAKEN | {"description": "It was sent before, and counts."},
+        "429": {"description": "The team has used its submissions of the day; Retry-After says when the next begins."},
     },
 }

@@ -22,6 +22,7 @@ class Settings:
     per_minute : requests with one key, in each replica; None: any number.
     certificate, private_key : files for https; None: http.
     insecure : let other machines in without keys.
+    leaderboard : folder of the one that submissions are taken for; None: none are.
 
     Raises
     ------
@@ -36,6 +37,7 @@ class Settings:
     certificate: Path | None = None
     private_key: Path | None = None
     insecure: bool = False
+    leaderboard: Path | None = None
 
     def __post_init__(self) -> None:
         if not (self.keys or self.insecure or _is_loopback(self.host)):
