@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 
 from fastapi import FastAPI
 from ray import serve
+from ray.serve._private import replica as ray_replica
+from ray.serve._private.direct_ingress_http_util import ASGIDIReceiveProxy
 from ray.serve.config import BackpressureConfig
 from ray.serve.schema import LoggingConfig
 
@@ -23,13 +26,29 @@ _ONGOING = 8
 """Requests that a replica reads and answers at once."""
 _LAST_SECONDS = 5.0
 """How long requests may take to finish when the endpoint stops."""
+_AHEAD = 4
+"""Pieces of a body, of 64 KiB or so, that are read before they are asked for."""
 _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+
+
+class _Patient(ASGIDIReceiveProxy):
+    """Lets a client wait while its body is written to the disk; Serve would read all of it into memory."""
+
+    _queue: asyncio.Queue[object] | None
+
+    @property
+    def queue(self) -> asyncio.Queue[object]:
+        """Pieces that were read."""
+        if self._queue is None:
+            self._queue = asyncio.Queue(_AHEAD)
+        return self._queue
 
 
 class Replica:
     """Speaks HTTP and predicts: a full answer is 9.5 MB, and every process that it passes through takes its time."""
 
     def __init__(self, models: Catalogue, settings: Settings) -> None:
+        ray_replica.ASGIDIReceiveProxy = _Patient
         self._models = models
         self._settings = settings
         self._predictors = Predictors(models)

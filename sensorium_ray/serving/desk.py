@@ -36,7 +36,7 @@ class Desk:
     def __init__(self, folder: StrPath) -> None:
         self.board = Leaderboard.open(folder)
         self.inbox = Inbox(self.board)
-        self._uploads = 0
+        self._places = threading.BoundedSemaphore(_UPLOADS)
         self._wanted = threading.Event()
         self._wanted.set()
         threading.Thread(target=self._have_scored, name="scoring", daemon=True).start()
@@ -49,14 +49,13 @@ class Desk:
         ------
         FullError : too many are being sent, or wait.
         """
-        if self._uploads == _UPLOADS:
+        if not self._places.acquire(blocking=False):
             raise FullError(f"{_UPLOADS} submissions are being sent", "the inbox", "send it again in a minute")
-        self._uploads += 1
         try:
             with self.inbox.upload(name, size) as upload:
                 yield upload
         finally:
-            self._uploads -= 1
+            self._places.release()
 
     def accept(self, upload: Upload, team: str, note: str) -> tuple[Entry, bool]:
         """As `Inbox.accept`; it is scored as soon as those before it are."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -24,6 +25,10 @@ from .keys import Key
 from .openapi import REFUSED, SUBMISSION, SUBMISSIONS, SUBMIT
 from .problems import Refusal, bad_request, problem
 from .protocol_v1 import media_type_of
+
+logger = logging.getLogger("ray.serve.sensorium")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LIMIT = 8192 * MEBIBYTE
 """Of a submission; the largest have some 5 GB."""
@@ -62,9 +67,10 @@ def routes(desk: Desk | None) -> APIRouter:
         except SubmissionError as error:
             raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, error) from error
         try:
-            with _has_room(), open_desk.upload(name, announced(request)) as upload:
+            with _has_room(), ExitStack() as stack:
+                upload = await _to_its_end(stack.enter_context, open_desk.upload(name, announced(request)))
                 await _receive(request, upload)
-                entry, is_new = await asyncio.to_thread(open_desk.accept, upload, whose, note)
+                entry, is_new = await _to_its_end(open_desk.accept, upload, whose, note)
         except FullError as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers={"Retry-After": _AGAIN})
         except QuotaError as error:
@@ -154,17 +160,28 @@ async def _receive(request: Request, upload: Upload) -> None:
     async for piece in request.stream():
         if upload.size + len(piece) > LIMIT:
             raise too_large(LIMIT, mend)
-        await asyncio.to_thread(upload.write, piece)
+        await _to_its_end(upload.write, piece)
     if not upload.size:
         raise bad_request("is empty", mend="send the submission's file as it is")
 
 
+async def _to_its_end(call: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Call in a thread, and wait for it even when cancelled, since its client hung up: it works on files."""
+    running = asyncio.ensure_future(asyncio.to_thread(call, *given, **named))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
 @contextmanager
 def _has_room() -> Iterator[None]:
-    """Answer 507 where the disk is full; its path is nobody's business."""
+    """Answer 507 where the disk is full; its path is the organisers' business alone."""
     try:
         yield
     except DataError as error:
+        logger.warning("a submission has no room: %s", error)
         full = SensoriumError("has no room for this now", "the disk of the leaderboard", "tell its organisers")
         raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, full) from error
 

@@ -217,7 +217,7 @@ def checked_note(note: str) -> str:
 
 def team_key(team: str) -> str:
     """Folder of a team: the same for names that look alike."""
-    return sha256_of(unicodedata.normalize("NFKC", team).casefold())[:16]
+    return sha256_of(unicodedata.normalize("NFKC", team.strip()).casefold())[:16]
 
 
 def iso(moment: datetime) -> str:

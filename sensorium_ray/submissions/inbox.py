@@ -17,6 +17,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -144,12 +145,17 @@ class Inbox:
     ----------
     board : the leaderboard.
     most : submissions that may wait at once.
+
+    Raises
+    ------
+    DataError : the leaderboard may not be written to.
     """
 
     def __init__(self, board: Leaderboard, most: int = _MOST) -> None:
         self.board = board
         self._folder = board.folder / "inbox"
-        self._folder.mkdir(exist_ok=True)
+        with writing(self._folder):
+            self._folder.mkdir(exist_ok=True)
         self._most = most
 
     @contextmanager
@@ -175,9 +181,8 @@ class Inbox:
         try:
             yield upload
         finally:
-            with self._locked():
-                upload.close()
-                remove(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            upload.close()
 
     def accept(self, upload: Upload, team: str, note: str) -> tuple[Entry, bool]:
         """Take what was sent as a submission of a team; return it, and whether it is new.
@@ -262,7 +267,7 @@ class Inbox:
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove what nobody writes to any more."""
-    with ExitStack() as locks, suppress(BlockingIOError):
+    with ExitStack() as locks, suppress(BlockingIOError, FileNotFoundError):
         for file in folder.glob(_SENT):
             locks.enter_context(locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
         remove(folder)

@@ -24,6 +24,8 @@ from .leaderboard import Leaderboard
 
 MEMORY = 8 * 1024**3
 """Bytes; far more than the videos of a published mouse take."""
+DISK = 16 * 1024**3
+"""Bytes of a file; of what was zipped and is not."""
 SECONDS = 2 * 3600
 """For a submission; one of 5 GB takes some minutes."""
 ATTEMPTS = 3
@@ -43,7 +45,7 @@ def score_next(board: StrPath) -> None:
     with inbox.scoring():
         waiting = inbox.waiting()
         if waiting:
-            _bound(MEMORY, SECONDS)
+            _bound()
             _score(inbox, waiting[0])
 
 
@@ -79,11 +81,15 @@ def _attempt(inbox: Inbox, entry: Entry) -> Receipt:
     return board.submit(inbox.file(entry), entry.team, entry.note, tell)
 
 
-def _bound(memory: int, seconds: int) -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _bound() -> None:
+    for what, limit in (
+        (resource.RLIMIT_DATA, MEMORY),
+        (resource.RLIMIT_FSIZE, DISK),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (limit, limit))
     signal.signal(signal.SIGALRM, _stop)
-    signal.alarm(seconds)
+    signal.alarm(SECONDS)
 
 
 def _stop(_: int, __: FrameType | None) -> None:

@@ -99,7 +99,7 @@ def finished(endpoint: TestClient, location: str, headers: dict[str, str] | None
 def score(board: Path) -> None:
     """Score what has waited longest, in this process, as another would."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "_bound", lambda *_: None)
+        patch.setattr(worker, "_bound", lambda: None)
         worker.score_next(board)
 
 
@@ -558,18 +558,30 @@ def test_the_client_tells_what_is_wrong(
         remote.all_standings("live")
 
 
-def test_a_real_endpoint_that_is_killed_goes_on_where_it_was(
+def test_a_real_endpoint_writes_to_the_disk_and_goes_on_after_a_kill(
     make_board: Callable[..., Path], sent: Callable[..., Path], bundles: Path
 ) -> None:
     board = make_board()
     with serving(bundles, "--leaderboard", board) as (running, _):
-        answer = httpx.post(
-            running.url + URL, params={"team": "a"}, content=sent(0.2).read_bytes(), headers=ZIP, timeout=60
-        )
-        assert answer.status_code == 202
         [replica] = running.processes("ServeReplica")
+        before = replica.memory_info().rss
+        large = httpx.post(running.url + URL, params={"team": "b"}, content=megabytes(400), headers=ZIP, timeout=60)
+        assert large.status_code == 202
+        assert most_memory(replica.pid) - before < 100 * 1024**2
+        answer = httpx.post(running.url + URL, params={"team": "a"}, content=sent(0.2).read_bytes(), headers=ZIP)
+        assert answer.status_code == 202
         os.kill(replica.pid, signal.SIGKILL)
         until(lambda: Leaderboard.open(board).submissions == 1)
         until(lambda: not Inbox(Leaderboard.open(board)).waiting())
     assert Leaderboard.open(board).submissions == 1
     assert running.processes() == []
+
+
+def megabytes(count: int) -> Iterator[bytes]:
+    yield from (bytes(1024**2) for _ in range(count))
+
+
+def most_memory(pid: int) -> int:
+    """Most bytes that a process had in memory."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
