@@ -8,6 +8,7 @@ SensoriumError            anything that this package reports in one sentence
     ├── BundleError       a bundle or a checkpoint
     │   └── ExportError   an exported model that does not answer as its torch original does
     ├── SubmissionError   a submission file
+    │   └── QuotaError    one more than a team may send that day
     └── EndpointError     an endpoint that refused a request or was not there
 
 Every error takes the same three positional strings, since an exception with keyword-only arguments loses
@@ -64,6 +65,10 @@ class ExportError(BundleError):
 
 class SubmissionError(InputError):
     """A submission file is at fault."""
+
+
+class QuotaError(SubmissionError):
+    """A team has used its submissions of a day."""
 
 
 class EndpointError(InputError):

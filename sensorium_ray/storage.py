@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -85,19 +86,47 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 _files(path).put_file(str(partial), str(path))
         return
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove(partial)
-        yield partial
-        if partial.is_file():
-            _sync(partial)
-        os.replace(partial, path)
-    except BaseException as error:
-        if path.parent.is_dir():
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             remove(partial)
-        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            yield partial
+            if partial.is_file():
+                sync(partial)
+            os.replace(partial, path)
+        except BaseException:
+            if path.parent.is_dir():
+                remove(partial)
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one sentence why `path` cannot be written, on a disk.
+
+    Raises
+    ------
+    DataError : the disk is full or may not be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _UNWRITABLE:
             raise DataError(_UNWRITABLE[error.errno], str(path), "free some space or name another place") from error
         raise
+
+
+@contextmanager
+def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold a lock file, which the operating system takes back from whoever dies.
+
+    Parameters
+    ----------
+    kind : of `fcntl.flock`; with LOCK_NB a BlockingIOError says that another holds it.
+    """
+    with path.open("a") as file:
+        fcntl.flock(file, kind)
+        yield
 
 
 def copy_folder(folder: Path, target: Path, last: str) -> None:
@@ -366,6 +395,7 @@ def require_space(folder: Path, needed: int, there: int = 0) -> None:
         raise DataError(what, str(folder), "free some space or name another place")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the operating system write a file to its disk now."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -26,8 +26,8 @@ ROOMS = (
     "ensembling",
     "submissions",
     "search",
-    "serving",
     "report",
+    "serving",
     "cli",
 )
 """From the ground up; docs/architecture.md lists the same."""

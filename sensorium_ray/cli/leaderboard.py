@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..errors import ConfigError
 from .options import FRAMES
+from .serving import UploadBar
 from .submission import NORMALISATION, SENT, TRUTH, spoken
+
+if TYPE_CHECKING:
+    from ..serving.submitting import RemoteLeaderboard
+    from ..submissions.leaderboard import Leaderboard
 
 app = typer.Typer(
     help="Take submissions, score them, keep the standings, and publish them.",
@@ -18,7 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_FOLDER = typer.Argument(help="The leaderboard's folder.")
+_FOLDER = typer.Argument(metavar="BOARD", help="The leaderboard's folder.")
+_BOARD = typer.Argument(metavar="BOARD", help="The leaderboard's folder, or the address of an endpoint that keeps it.")
+_KEY = typer.Option(envvar="SENSORIUM_KEY", help="API key, where an address asks for one.")
 _JSON = typer.Option("--json", help="Print it as JSON.")
 
 
@@ -55,19 +65,27 @@ def init(
 
 @app.command()
 def submit(
-    folder: Annotated[Path, _FOLDER],
+    board: Annotated[str, _BOARD],
     file: Annotated[Path, typer.Argument(help=SENT)],
-    team: Annotated[str, typer.Option(help="Name of the team.")],
+    team: Annotated[str | None, typer.Option(help="Name of the team; an endpoint's key says it.")] = None,
     note: Annotated[str, typer.Option(help="The team's own words.")] = "",
+    key: Annotated[str | None, _KEY] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Check a submission, score it and write it down; ends with status 1 where it is refused.
 
     Example: sensorium leaderboard submit board submission/submission_main.zip --team mine
+    Example: sensorium leaderboard submit http://127.0.0.1:8000 submission/submission_main.zip --team mine
     """
-    from ..submissions.leaderboard import Leaderboard
+    from ..serving.submitting import RemoteLeaderboard
 
-    receipt = Leaderboard.open(folder).submit(file, team, note)
+    with _open(board, key) as found, UploadBar() as bar:
+        if isinstance(found, RemoteLeaderboard):
+            receipt = found.submit(file, team, note, progress=bar)
+        elif team is None:
+            raise ConfigError("is missing", "--team", "name the team that sends this")
+        else:
+            receipt = found.submit(file, team, note)
     if as_json:
         typer.echo(json.dumps(asdict(receipt), indent=1))
         raise typer.Exit(0 if receipt.accepted else 1)
@@ -84,18 +102,17 @@ def submit(
 
 @app.command()
 def show(
-    folder: Annotated[Path, _FOLDER],
+    board: Annotated[str, _BOARD],
     stage: Annotated[Literal["live", "final"], typer.Option(help="Stage of the tracks.")] = "live",
+    key: Annotated[str | None, _KEY] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Print the standings of all tracks.
 
     Example: sensorium leaderboard show board --stage final
     """
-    from ..submissions.leaderboard import Leaderboard
-
-    board = Leaderboard.open(folder)
-    standings = {track: board.standings(track, stage) for track in board.rules.tracks}
+    with _open(board, key) as found:
+        standings = found.all_standings(stage)
     if as_json:
         typer.echo(json.dumps({track: [asdict(row) for row in rows] for track, rows in standings.items()}, indent=1))
         return
@@ -106,14 +123,13 @@ def show(
 
 
 @app.command("open")
-def open_final(folder: Annotated[Path, _FOLDER]) -> None:
+def open_final(board: Annotated[str, _BOARD], key: Annotated[str | None, _KEY] = None) -> None:
     """Open the final standings, for good; no more submissions are taken.
 
     Example: sensorium leaderboard open board
     """
-    from ..submissions.leaderboard import Leaderboard
-
-    typer.echo(f"final standings open since {Leaderboard.open(folder).open_final()}")
+    with _open(board, key) as found:
+        typer.echo(f"final standings open since {found.open_final()}")
 
 
 @app.command()
@@ -130,3 +146,17 @@ def publish(
 
     write_standings(Leaderboard.open(folder), out)
     typer.echo(out)
+
+
+@contextmanager
+def _open(board: str, key: str | None) -> Iterator[Leaderboard | RemoteLeaderboard]:
+    """The leaderboard of a folder or at an address."""
+    if "://" in board:
+        from ..serving.submitting import RemoteLeaderboard
+
+        with RemoteLeaderboard(board, key) as remote:
+            yield remote
+    else:
+        from ..submissions.leaderboard import Leaderboard
+
+        yield Leaderboard.open(board)

@@ -41,6 +41,9 @@ def serve(
     workers: Annotated[int, typer.Option(min=0, help="Processes that predict, on any machine of the cluster.")] = 0,
     worker_gpus: Annotated[float, typer.Option(min=0, help="GPUs of each, such as 0.5.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Requests of like shape that a worker answers at once.")] = 1,
+    leaderboard: Annotated[
+        Path | None, typer.Option(metavar="BOARD", help="Leaderboard, made by `sensorium leaderboard init`, to serve.")
+    ] = None,
 ) -> None:
     """Answer for bundles over HTTP until Ctrl-C.
 
@@ -65,6 +68,7 @@ def serve(
         workers=workers,
         worker_gpus=worker_gpus,
         batch=batch,
+        leaderboard=None if leaderboard is None else leaderboard.absolute(),
     )
     stopped = threading.Event()
     endpoint = runner.start(folder or PRETRAINED, settings, address)
@@ -114,7 +118,7 @@ def predict(
     with (
         SensoriumClient(url, key) as client,
         warnings.catch_warnings(record=True, action="always") as notes,
-        _UploadBar() as bar,
+        UploadBar() as bar,
     ):
         options: Options = {"neurons": neurons, "unit_ids": unit_ids, "areas": areas, "frames": frames}
         options |= {"mean": mean, "rate": rate, "progress": bar}
@@ -135,7 +139,7 @@ def predict(
         typer.echo(f"{out}: {told_neurons} neurons, {told_frames} frames")
 
 
-class _UploadBar(ExitStack):
+class UploadBar(ExitStack):
     """Shows on a terminal how much of a large upload is sent."""
 
     def __init__(self) -> None:
@@ -144,6 +148,7 @@ class _UploadBar(ExitStack):
         self._sent = 0
 
     def __call__(self, sent: int, total: int) -> None:
+        """Show that so many bytes of so many are sent."""
         from ..progress import ProgressLine
 
         if total < _LARGE or not sys.stderr.isatty():

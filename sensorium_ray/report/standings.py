@@ -57,7 +57,7 @@ _WIDTH, _HEIGHT, _INSET = 130, 18, 6
 
 
 def write_standings(leaderboard: Leaderboard, out: StrPath) -> None:
-    """Write the page: every track's live standings, and the final ones once they are open.
+    """Write the page.
 
     Parameters
     ----------
@@ -66,6 +66,18 @@ def write_standings(leaderboard: Leaderboard, out: StrPath) -> None:
     Raises
     ------
     DataError : the leaderboard is damaged, or `out` may not be written to.
+    """
+    page = standings_page(leaderboard)
+    with atomic_path(Path(out)) as partial:
+        partial.write_text(page)
+
+
+def standings_page(leaderboard: Leaderboard) -> str:
+    """HTML of every track's live standings, and of the final ones once they are open.
+
+    Raises
+    ------
+    DataError : the leaderboard is damaged.
     """
     settings = leaderboard.settings
     tables = {
@@ -90,15 +102,13 @@ def write_standings(leaderboard: Leaderboard, out: StrPath) -> None:
         for track, stages in tables.items()
     )
     title = html.escape(settings.title)
-    page = (
+    return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{title} leaderboard</title><style>{_STYLE}</style></head>\n"
         f"<body><main><h1>{title}</h1>\n{_lead(leaderboard)}\n{_facts(facts)}\n{sections}{_footer(leaderboard)}"
         "</main></body></html>\n"
     )
-    with atomic_path(Path(out)) as partial:
-        partial.write_text(page)
 
 
 def _lead(leaderboard: Leaderboard) -> str:

@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
 from ..version import package_version
-from . import openapi, routes_bench, routes_v1, routes_v2
+from . import openapi, routes_bench, routes_board, routes_v1, routes_v2
+from .desk import Desk
 from .guard import Guard
 from .keys import Key
 from .problems import RETRY_AFTER, Refusal, problem
@@ -29,12 +30,19 @@ from .served import Models, Predict
 logger = logging.getLogger("ray.serve.sensorium")  # below Serve's own, so that it lands in the replica's log
 
 
-def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_minute: int | None = None) -> FastAPI:
+def make_app(
+    models: Models,
+    predict: Predict,
+    keys: Sequence[Key] = (),
+    per_minute: int | None = None,
+    desk: Desk | None = None,
+) -> FastAPI:
     """Application that answers for `models`, by name, with `predict`.
 
     Parameters
     ----------
     keys, per_minute : as in `guard.Guard`.
+    desk : takes submissions to a leaderboard; None: there is no leaderboard here.
     """
     app = _Application(models, keyed=bool(keys))
     app.add_middleware(Guard, known=keys, per_minute=per_minute)
@@ -47,6 +55,7 @@ def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_min
     app.include_router(routes_bench.routes())
     app.include_router(routes_v1.routes(models, predict))
     app.include_router(routes_v2.routes(models, predict))
+    app.include_router(routes_board.routes(desk))
     return app
 
 

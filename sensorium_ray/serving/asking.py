@@ -110,11 +110,11 @@ def prediction(
         headers={"Accept": ARROW},
         files={name: (name, part) for name, part in parts.items()},
     )
-    request.stream = _Upload(request, progress)
+    request.stream = Upload(request, progress)
     return request
 
 
-class _Upload(httpx.SyncByteStream, httpx.AsyncByteStream):
+class Upload(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A request's body that tells how far it is sent; where others must not wait for the disk, a thread reads it."""
 
     def __init__(self, request: httpx.Request, progress: Progress | None) -> None:

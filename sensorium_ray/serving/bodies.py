@@ -25,8 +25,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     ------
     Refusal : 413, it is larger; 415, it is packed in a way that is unknown here; 400, it is packed and damaged.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdecimal() and int(announced) > limit:
+    if announced(request) > limit:
         raise too_large(limit)
     unpack = _unpacker(request.headers.get("content-encoding", "identity").strip().lower())
     body = bytearray()
@@ -36,6 +35,12 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise too_large(limit)
     unpack.finish()
     return bytes(body)
+
+
+def announced(request: Request) -> int:
+    """Bytes of a request's body, as it says itself; 0 where it does not."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdecimal() else 0
 
 
 class _Plain:
@@ -82,8 +87,7 @@ def _unpacker(encoding: str) -> _Plain:
     return _Packed(encoding)
 
 
-def too_large(limit: int) -> Refusal:
+def too_large(limit: int, mend: str = "send a shorter clip, or npz in place of JSON") -> Refusal:
     """413: a body is larger than a limit in bytes."""
-    mend = "send a shorter clip, or npz in place of JSON"
     error = DataError(f"is larger than {limit // MEBIBYTE} MiB", "the body", mend)
     return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)

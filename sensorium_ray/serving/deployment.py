@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 
 import ray
 from fastapi import FastAPI
 from ray import serve
+from ray.serve._private import replica as ray_replica
+from ray.serve._private.direct_ingress_http_util import ASGIDIReceiveProxy
 from ray.serve.config import BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
@@ -16,6 +19,7 @@ from ..errors import InputError
 from . import front
 from .app import make_app
 from .catalogue import Catalogue
+from .desk import Desk
 from .predictors import Predictors
 from .problems import RETRY_AFTER
 from .settings import Settings
@@ -26,7 +30,22 @@ _ONGOING = 8
 """Requests that a replica reads and answers at once."""
 _LAST_SECONDS = 5.0
 """How long requests may take to finish when the endpoint stops."""
+_AHEAD = 4
+"""Pieces of a body, of 64 KiB or so, that are read before they are asked for."""
 _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+
+
+class _Patient(ASGIDIReceiveProxy):
+    """Lets a client wait while its body is written to the disk; Serve would read all of it into memory."""
+
+    _queue: asyncio.Queue[object] | None
+
+    @property
+    def queue(self) -> asyncio.Queue[object]:
+        """Pieces that were read."""
+        if self._queue is None:
+            self._queue = asyncio.Queue(_AHEAD)
+        return self._queue
 
 
 class Replica:
@@ -38,12 +57,15 @@ class Replica:
     """
 
     def __init__(self, models: Catalogue, settings: Settings, workers: DeploymentHandle | None) -> None:
+        ray_replica.ASGIDIReceiveProxy = _Patient
         self._models = models
         self._settings = settings
         self._predictors = Predictors(models, None if workers is None else Elsewhere(workers).network)
+        self._desk = None if settings.leaderboard is None else Desk(settings.leaderboard)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_app(self._models, self._predictors.predict, self._settings.keys, self._settings.per_minute)
+        settings = self._settings
+        return make_app(self._models, self._predictors.predict, settings.keys, settings.per_minute, self._desk)
 
 
 def runs() -> bool:

@@ -16,8 +16,11 @@ from ..errors import DataError
 from . import keys, routes_bench
 from .problems import problem
 
-OPEN = routes_bench.ADDRESSES | {"/v2/health/live", "/v2/health/ready"}
-"""Addresses that tell nothing and need no key: the page's, and those that balancers ask."""
+OPEN = routes_bench.ADDRESSES | {"/v2/health/live", "/v2/health/ready", "/v1/leaderboard", "/v1/leaderboard.html"}
+"""Addresses that need no key: the page's and those that balancers ask, which tell nothing, and standings, which are
+public."""
+_SCOPES: dict[str, keys.Scope] = {"/v1/submissions": "submit", "/v1/leaderboard/open": "admin"}
+"""What a key must be for, by how an address begins; for all others, predict."""
 
 
 class Guard:
@@ -36,7 +39,8 @@ class Guard:
         self._counts = MovingWindowRateLimiter(MemoryStorage())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it with 401 or 429."""
+        """Pass a request on, with its key as `user`, or answer it with 401, 403 or 429."""
+        scope["user"] = None
         if scope["type"] != "http" or not self._known or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
@@ -46,17 +50,27 @@ class Guard:
             what = "is missing" if presented is None else "is none of this endpoint's"
             error = DataError(what, "authorization", "send the header 'Authorization: Bearer KEY'")
             answer = problem(HTTPStatus.UNAUTHORIZED, error, headers={"WWW-Authenticate": "Bearer"})
-        elif not key.allows("predict"):
-            error = DataError(f"of '{key.name}' is not for this", "authorization", "ask for a key that is for predict")
+        elif not key.allows(needed := _needed(scope["path"])):
+            mend = f"ask for a key that is for {needed}"
+            error = DataError(f"of '{key.name}' is not for this", "authorization", mend)
             answer = problem(HTTPStatus.FORBIDDEN, error)
         elif self._limit is not None and not self._counts.hit(self._limit, key.name):
             error = DataError(f"asks more than {self._limit.amount} times a minute", key.name, "ask later")
             again = self._counts.get_window_stats(self._limit, key.name).reset_time - time.time()
             answer = problem(HTTPStatus.TOO_MANY_REQUESTS, error, headers={"Retry-After": str(max(1, round(again)))})
         else:
+            scope["user"] = key
             await self._app(scope, receive, send)
             return
         await answer(scope, receive, send)
+
+
+def _needed(path: str) -> keys.Scope:
+    """What a key must be for."""
+    for start, needed in _SCOPES.items():
+        if path == start or path.startswith(f"{start}/"):
+            return needed
+    return "predict"
 
 
 def _presented(headers: Headers) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..submissions.inbox import FILES
 from .answers import ABOUT, FORMS, JSON, NPZ
 from .guard import OPEN
 from .problems import PROBLEM
@@ -88,6 +89,18 @@ INFERRED: Responses = {
         "headers": {HEADER_LENGTH: {"description": "Bytes of JSON, if others follow.", "schema": {"type": "integer"}}},
         "content": {JSON: {"schema": ref("InferenceAnswer")}, BINARY: {"schema": FILE}},
     },
+    **refusals(400, 404, 413, 415, 422),
+}
+SUBMIT: dict[str, Any] = {"requestBody": {"required": True, "content": {form: {"schema": FILE} for form in FILES}}}
+_TAKEN: dict[str, Any] = {
+    "headers": {"Location": {"description": "Tells how it goes.", "schema": {"type": "string"}}},
+    "content": {JSON: {"schema": ref("Submission")}},
+}
+SUBMITTED: Responses = {
+    200: _TAKEN | {"description": "It was sent before, and counts."},
+    202: _TAKEN | {"description": "It is to be scored."},
+    429: _problem("The team has used its submissions of the day.", _AGAIN),
+    507: _problem("The disk is full."),
     **refusals(400, 404, 413, 415, 422),
 }
 

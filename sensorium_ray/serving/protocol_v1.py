@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Collection
 from http import HTTPStatus
 
 import numpy as np
@@ -27,7 +28,7 @@ UNPACKED_LIMIT = 320 * MEBIBYTE
 """Largest sum of the arrays of an npz body, bytes."""
 
 
-def media_type_of(content_type: str) -> str:
+def media_type_of(content_type: str, known: Collection[str] = tuple(BODY_LIMITS)) -> str:
     """Media type of a Content-Type header, without its parameters.
 
     Raises
@@ -35,10 +36,10 @@ def media_type_of(content_type: str) -> str:
     Refusal : 415, it is not one that is read here.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type in BODY_LIMITS:
+    if media_type in known:
         return media_type
     what = f"is '{media_type}', which is not read here" if media_type else "is missing"
-    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, DataError(what, "content-type", f"send {', '.join(BODY_LIMITS)}"))
+    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, DataError(what, "content-type", f"send {', '.join(known)}"))
 
 
 def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[dict[str, np.ndarray], str | None]:

@@ -14,6 +14,8 @@ import ray
 from .. import compute
 from ..errors import InputError
 from ..storage import StrPath
+from ..submissions.inbox import Inbox
+from ..submissions.leaderboard import Leaderboard
 from . import front
 from .catalogue import Catalogue
 from .settings import Settings
@@ -44,9 +46,12 @@ def start(folder: StrPath, settings: Settings, address: str | None = None) -> En
     Raises
     ------
     BundleError : the folder holds no bundle, or a damaged one.
+    DataError : there is no leaderboard where one is named, or it may not be written to.
     InputError : host and port cannot be listened on, or the cluster at `address` serves already.
     """
     models = Catalogue(folder)
+    if settings.leaderboard is not None:
+        Inbox(Leaderboard.open(settings.leaderboard))  # so that what is wrong is told before anything is started
     alone = address is None and "RAY_ADDRESS" not in os.environ and not ray.is_initialized()
     if address is None:
         _require_free(settings.host, settings.port)

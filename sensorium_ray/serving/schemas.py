@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..benchmark import STAGES
 from .protocol_v2 import Header
 
 Schema = dict[str, Any]
@@ -45,6 +46,8 @@ _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
 _REAL: Schema = {"type": "number"}
 _YES: Schema = {"type": "boolean"}
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+_SCORES: Schema = {"type": "object", "additionalProperties": {"type": "object"}}
 _NUMBERS = _list(_REAL)
 _ROWS = _list(_NUMBERS)
 _STATE: Schema = {"anyOf": [_NUMBERS, _ROWS]}
@@ -144,5 +147,43 @@ SCHEMAS: dict[str, Schema] = {
         shape=_list(_WHOLE),
         data=_told(_NUMBERS, "Row by row."),
     ),
+    "Submissions": _object(submissions=_told(_list(ref("Submission")), "In the order in which they came.")),
+    "Submission": _object(
+        id=_TEXT,
+        team=_TEXT,
+        note=_told(_TEXT, "The team's own words."),
+        received=_MOMENT,
+        file=_TEXT,
+        sha256=_TEXT,
+        state={"enum": ["received", "checking", "scoring", "done", "refused", "failed"]},
+        receipt={"anyOf": [ref("Receipt"), {"type": "null"}], "description": "Where it was checked to the end."},
+        fault=_told(_TEXT, "Why it was not checked to the end; else empty."),
+    ),
+    "Receipt": _object(
+        team=_TEXT,
+        received=_MOMENT,
+        number=_if_known(_WHOLE, "Of the team's submissions, from 1"),
+        faults=_told(_list(_TEXT), "For which it was refused, and does not count."),
+        warnings=_list(_TEXT),
+        scores=_told(_SCORES, "Of the live stage: track, metric, then value, low and high."),
+        withheld=_told(_list(_TEXT), "Tracks whose final stage was scored."),
+        left_today=_told(_WHOLE, "Submissions that the team may still make."),
+        left=_WHOLE,
+    ),
+    "Standings": _object(
+        title=_TEXT,
+        stage={"enum": list(STAGES)},
+        opened=_if_known(_MOMENT, "When the final standings were opened"),
+        standings={"type": "object", "additionalProperties": _list(ref("Standing")), "description": "By track."},
+    ),
+    "Standing": _object(
+        rank=_WHOLE,
+        team=_TEXT,
+        number=_told(_WHOLE, "Of the team's submission that counts here."),
+        submissions=_told(_WHOLE, "How many count."),
+        received=_MOMENT,
+        scores=_told(_SCORES, "Metric, then value, low and high."),
+    ),
+    "Opened": _object(opened=_MOMENT, waiting=_told(_WHOLE, "Submissions that are still scored.")),
 }
 """Of JSON bodies and of forms."""

@@ -25,6 +25,7 @@ class Settings:
     workers : processes that predict for those that speak HTTP; 0: the latter do it themselves.
     worker_gpus : of each.
     batch : windows of like shape, of requests that wait, that a worker answers at once.
+    leaderboard : folder of the one that submissions are taken for; None: none are.
 
     Raises
     ------
@@ -42,6 +43,7 @@ class Settings:
     workers: int = 0
     worker_gpus: float = 0
     batch: int = 1
+    leaderboard: Path | None = None
 
     def __post_init__(self) -> None:
         if not (self.keys or self.insecure or _is_loopback(self.host)):

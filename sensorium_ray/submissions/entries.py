@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal
 
 from ..benchmark import Stage
 from ..errors import DataError, SubmissionError
@@ -20,6 +21,10 @@ TIE = 1e-12
 """Scores that differ by no more share a rank."""
 
 _LONGEST_NAME = 50
+_LONGEST_NOTE = 500
+
+Step = Literal["checking", "scoring"]
+"""What is being done with a submission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,13 @@ class Receipt:
     withheld: tuple[str, ...]
     left_today: int
     left: int
+
+    @classmethod
+    def of_json(cls, found: dict[str, Any]) -> Receipt:
+        """A receipt from its `asdict`, read from JSON."""
+        told = found | {name: tuple(found[name]) for name in ("faults", "warnings", "withheld")}
+        told["scores"] = {track: _in_order(scores) for track, scores in found["scores"].items()}
+        return cls(**told)
 
     @property
     def accepted(self) -> bool:
@@ -156,10 +168,14 @@ def ranked(records: Iterable[Record], track: str, stage: Stage) -> list[Standing
         left = left[len(tied) :]
         rank = len(standings) + 1
         for record, count in sorted(tied, key=lambda entry: (entry[0].received, entry[0].team)):
-            found = record.scores[track][stage]
-            scores = {metric: found[metric] for metric in METRICS if metric in found}  # a JSON file has its own order
+            scores = _in_order(record.scores[track][stage])
             standings.append(Standing(rank, record.team, record.number, count, record.received, scores))
     return standings
+
+
+def _in_order(scores: Scores) -> Scores:
+    """In the order of `METRICS`, since a JSON file has its own."""
+    return {metric: scores[metric] for metric in METRICS if metric in scores}
 
 
 def _best(sent: Sequence[Record], track: str) -> Record:
@@ -187,9 +203,21 @@ def checked_name(team: str) -> str:
     return name
 
 
+def checked_note(note: str) -> str:
+    """A team's own words.
+
+    Raises
+    ------
+    SubmissionError : they are too many.
+    """
+    if len(note) > _LONGEST_NOTE:
+        raise SubmissionError(f"has {len(note)} characters", "note", f"use {_LONGEST_NOTE} at most")
+    return note
+
+
 def team_key(team: str) -> str:
     """Folder of a team: the same for names that look alike."""
-    return sha256_of(unicodedata.normalize("NFKC", team).casefold())[:16]
+    return sha256_of(unicodedata.normalize("NFKC", team.strip()).casefold())[:16]
 
 
 def iso(moment: datetime) -> str:

@@ -6,6 +6,7 @@ kept in memory, so that any number of threads and processes may use the same fol
 
     DIR/leaderboard.json                what it was founded with
     DIR/opened.json                     when the final standings were opened; absent until then
+    DIR/inbox/                          what came over HTTP, see inbox.py
     DIR/teams/<key>/0001/               the first submission of a team
       submission.json                   who, when, and the scores of both stages
       scores.parquet                    the score table
@@ -19,20 +20,40 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..benchmark import BENCHMARKS, Benchmark, EvalWindow, Stage
-from ..errors import ConfigError, DataError, SubmissionError
-from ..storage import StrPath, absolute, atomic_path, read_json, remove_partials, require_new, sha256, write_json
+from ..errors import ConfigError, DataError, QuotaError, SubmissionError
+from ..storage import (
+    StrPath,
+    absolute,
+    atomic_path,
+    locked,
+    read_json,
+    remove_partials,
+    require_new,
+    sha256,
+    write_json,
+)
 from .checking import Check, check_submission
-from .entries import FORMAT, Receipt, Record, Settings, Standing, checked_name, iso, ranked, team_key
+from .entries import (
+    FORMAT,
+    Receipt,
+    Record,
+    Settings,
+    Standing,
+    Step,
+    checked_name,
+    checked_note,
+    iso,
+    ranked,
+    team_key,
+)
 from .evaluation import Judge, scores_of
 
-_LONGEST_NOTE = 500
 _MOST = 9999
 """Submissions of a team, whose folders have four digits."""
 
@@ -42,6 +63,10 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The time, with its time zone."""
     return datetime.now(UTC)
+
+
+def _keep(_: Step) -> None:
+    """Tell nobody."""
 
 
 class Leaderboard:
@@ -136,6 +161,15 @@ class Leaderboard:
         return BENCHMARKS[self.settings.benchmark]
 
     @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._folder
+
+    def now(self) -> datetime:
+        """The time, by its clock."""
+        return self._clock()
+
+    @property
     def opened(self) -> str | None:
         """When the final standings were opened, ISO 8601, UTC; None: they are withheld."""
         file = self._folder / "opened.json"
@@ -146,7 +180,7 @@ class Leaderboard:
         """How many were accepted."""
         return sum(1 for _ in self._records("*"))
 
-    def submit(self, file: StrPath, team: str, note: str = "") -> Receipt:
+    def submit(self, file: StrPath, team: str, note: str = "", tell: Callable[[Step], object] = _keep) -> Receipt:
         """Check a submission, score it and write it down.
 
         Submissions of one team wait for each other; those of several are scored side by side.
@@ -156,27 +190,31 @@ class Leaderboard:
         file : a zip, Parquet file or csv, of any tracks and stages.
         team : printable, at most 50 characters; names that differ in case alone are the same team's.
         note : the team's own words, at most 500 characters.
+        tell : called with what is being done with it.
 
         Raises
         ------
-        SubmissionError : the file is not readable, a name or note is at fault, the team has used its
-            submissions, or the final standings are open. None of this counts as a submission, nor does a file
-            with faults, which the receipt tells.
+        SubmissionError : the file is not readable, a name or note is at fault, or as `require_left`. None of
+            this counts as a submission, nor does a file with faults, which the receipt tells.
         DataError : the store has changed since the leaderboard was founded.
         """
-        file, team = Path(file), checked_name(team)
-        if len(note) > _LONGEST_NOTE:
-            raise SubmissionError(f"has {len(note)} characters", "note", f"use {_LONGEST_NOTE} at most")
+        file, team, note = Path(file), checked_name(team), checked_note(note)
         if not file.is_file():
             raise SubmissionError("is no file", str(file), "name a zip, a Parquet file or a csv")
         folder = self._folder / "teams" / team_key(team)
         folder.mkdir(exist_ok=True)
-        with _locked(self._folder / "lock", fcntl.LOCK_SH), _locked(folder / "lock", fcntl.LOCK_EX):
+        with locked(self._folder / "lock", fcntl.LOCK_SH), locked(folder / "lock", fcntl.LOCK_EX):
             remove_partials(folder)
             received = self._clock()
-            self._require_open()
-            number = self._require_left(team, received)
-            return self._take(file, folder / f"{number:04d}", team, note, received)
+            number = self.require_left(team, received)
+            return self._take(file, folder / f"{number:04d}", team, note, received, tell)
+
+    def receipt_of(self, team: str, checksum: str) -> Receipt | None:
+        """Receipt of a file that counts as a submission of a team, known by its SHA-256; None: none does."""
+        for record in self._records(team_key(team)):
+            if record.sha256 == checksum:
+                return self._receipt(team, datetime.fromisoformat(record.received), record.warnings, record=record)
+        return None
 
     def standings(self, track: str, stage: Stage) -> list[Standing]:
         """Standings, best first; see `entries.ranked` for ties and for which submission of a team counts.
@@ -191,14 +229,20 @@ class Leaderboard:
             raise DataError("the final standings are withheld", str(self._folder), "wait until they are opened")
         return ranked(self._records("*"), track, stage)
 
+    def all_standings(self, stage: Stage) -> dict[str, list[Standing]]:
+        """Standings of every track; raises as `standings`."""
+        return {track: self.standings(track, stage) for track in self.rules.tracks}
+
     def open_final(self) -> str:
         """Open the final standings, for good, after submissions that are being scored; return when that was."""
-        with _locked(self._folder / "lock", fcntl.LOCK_EX):
+        with locked(self._folder / "lock", fcntl.LOCK_EX):
             opened = self.opened or iso(self._clock())
             write_json(self._folder / "opened.json", {"opened": opened})
             return opened
 
-    def _take(self, file: Path, place: Path, team: str, note: str, received: datetime) -> Receipt:
+    def _take(
+        self, file: Path, place: Path, team: str, note: str, received: datetime, tell: Callable[[Step], object]
+    ) -> Receipt:
         settings = self.settings
         judge = Judge.open(settings.store, settings.truth, EvalWindow.parse(settings.window), settings.normalisation)
         if judge.store.checksum != settings.data:
@@ -208,9 +252,11 @@ class Leaderboard:
             with atomic_path(place) as partial:
                 (partial / "sent").mkdir(parents=True)
                 sent = Path(shutil.copyfile(file, partial / "sent" / file.name))
+                tell("checking")
                 check = check_submission(sent, judge.store, judge.window)
                 if check.faults:
                     raise _RefusedError(check)
+                tell("scoring")
                 table = judge.score(sent, check, name=team)
                 table.write(partial / "scores.parquet")
                 warnings = [str(warning) for warning in check.warnings]
@@ -226,42 +272,61 @@ class Leaderboard:
                 )
                 write_json(partial / "submission.json", asdict(record))
         except _RefusedError as refused:
-            return self._receipt(team, received, refused.check, None)
-        return self._receipt(team, received, check, record)
+            found = refused.check
+            return self._receipt(team, received, map(str, found.warnings), faults=map(str, found.faults))
+        return self._receipt(team, received, warnings, record=record)
 
-    def _receipt(self, team: str, received: datetime, check: Check, record: Record | None) -> Receipt:
+    def _receipt(
+        self,
+        team: str,
+        received: datetime,
+        warnings: Iterable[str],
+        *,
+        faults: Iterable[str] = (),
+        record: Record | None = None,
+    ) -> Receipt:
         today, ever = self._used(team, received)
         scores = {} if record is None else record.scores
         return Receipt(
             team=team,
             received=iso(received),
             number=None if record is None else record.number,
-            faults=tuple(map(str, check.faults)),
-            warnings=tuple(map(str, check.warnings)),
+            faults=tuple(faults),
+            warnings=tuple(warnings),
             scores={track: stages["live"] for track, stages in scores.items() if "live" in stages},
             withheld=tuple(track for track, stages in scores.items() if "final" in stages),
             left_today=min(self.settings.limit_per_day - today, self.settings.limit_total - ever),
             left=self.settings.limit_total - ever,
         )
 
-    def _require_open(self) -> None:
-        if self.opened is not None:
-            raise SubmissionError("takes no more submissions", self.settings.title, "the final standings are open")
+    def require_left(self, team: str, received: datetime, waiting: Sequence[str] = ()) -> int:
+        """Number of the team's next submission.
 
-    def _require_left(self, team: str, now: datetime) -> int:
-        """Number of the team's next submission."""
-        today, ever = self._used(team, now)
+        Parameters
+        ----------
+        received : when it came; one that came before the final standings were opened is still taken.
+        waiting : when those came that the team has sent and that are still to be scored, ISO 8601, UTC.
+
+        Raises
+        ------
+        QuotaError : the team has used its submissions of that day.
+        SubmissionError : it has used all, or the final standings are open.
+        """
+        opened = self.opened
+        if opened is not None and iso(received) >= opened:
+            raise SubmissionError("takes no more submissions", self.settings.title, "the final standings are open")
+        today, ever = self._used(team, received, waiting)
         limits = self.settings
         if ever >= limits.limit_total:
             raise SubmissionError(f"all {limits.limit_total} submissions are used", f"team '{team}'")
         if today >= limits.limit_per_day:
-            what = f"the {limits.limit_per_day} submissions of {now.astimezone(UTC):%Y-%m-%d} (UTC) are used"
-            raise SubmissionError(what, f"team '{team}'", "come back tomorrow")
+            what = f"the {limits.limit_per_day} submissions of {received.astimezone(UTC):%Y-%m-%d} (UTC) are used"
+            raise QuotaError(what, f"team '{team}'", "come back tomorrow")
         return ever + 1
 
-    def _used(self, team: str, now: datetime) -> tuple[int, int]:
+    def _used(self, team: str, now: datetime, waiting: Sequence[str] = ()) -> tuple[int, int]:
         """Submissions of a team on the UTC day of `now`, and ever."""
-        received = [record.received for record in self._records(team_key(team))]
+        received = [*waiting, *(record.received for record in self._records(team_key(team)))]
         return sum(moment[:10] == iso(now)[:10] for moment in received), len(received)
 
     def _records(self, teams: str) -> Iterator[Record]:
@@ -275,11 +340,3 @@ class _RefusedError(Exception):
     def __init__(self, check: Check) -> None:
         super().__init__()
         self.check = check
-
-
-@contextmanager
-def _locked(path: Path, kind: int) -> Iterator[None]:
-    """Hold a lock that the operating system takes back from whoever dies."""
-    with path.open("a") as file:
-        fcntl.flock(file, kind)
-        yield
