@@ -82,6 +82,7 @@ function setBehavior() {
 
 /** Controls of the chosen kind of stimulus, as they were left. */
 function setStimulus() {
+  if (!page.mouse) throw new api.Problem("There is no model yet; try again in a moment.");
   const kind = kindOf();
   $("drop").hidden = kind !== FILE;
   const specs = kind === FILE ? (page.dropped?.pixels ? [{ ...RATE, value: page.model.rate }] : []) : [...STIMULI[kind].controls, SECONDS];
@@ -113,6 +114,7 @@ function makeFilm() {
     page.film = { file, name: `${kind}.npy`, pixels: { data, ...size }, states: [], rate };
   }
   $("clip-card").classList.toggle("blank", !page.film);
+  player.pause();
   if (page.film) player.show(page.film);
   else $("clip-about").textContent = "No file yet.";
   useOwnStates();
@@ -191,8 +193,10 @@ function compare() {
 
 async function download(form) {
   const { asked } = page;
+  const { responses, neurons, frames } = results.answer;
   if (form === "csv") return save(results.csv(), nameOf(asked, "csv"));
   if (form === "stimulus") return save(asked.file, asked.name);
+  if (form === NPY && frames < api.mostFrames(neurons)) return save(npyBlob(responses, [neurons, frames]), nameOf(asked, "npy"));
   const answer = await running("Fetching…", async (signal) => (await api.predict(asked, form, { signal, all: true })).blob());
   save(answer, nameOf(asked, ENDINGS[form]));
 }
@@ -216,6 +220,7 @@ async function attempt(what) {
       page.again = what;
       $("key-form").hidden = false;
       $("key").focus();
+      if (!api.hasKey()) return; // the form says it
     }
     $("problem").textContent = error.message;
     $("problem").hidden = false;
