@@ -113,8 +113,8 @@ function makeFilm() {
     const file = npyBlob(data, [size.frames, height, width]);
     page.film = { file, name: `${kind}.npy`, pixels: { data, ...size }, states: [], rate };
   }
-  $("clip-card").classList.toggle("blank", !page.film);
   player.pause();
+  $("clip-card").classList.toggle("blank", !page.film);
   if (page.film) player.show(page.film);
   else $("clip-about").textContent = "No file yet.";
   useOwnStates();
@@ -138,13 +138,13 @@ async function predict() {
   const answer = await running("Predicting…", async (signal) => read(await api.predict(asked, NPY, { signal })));
   if (page.mouse !== mouse) return; // another was chosen meanwhile
   page.asked = asked;
+  compare();
   results.show(answer);
   player.last(Math.max(answer.frames / answer.rate, film.pixels ? film.pixels.frames / film.rate : 0));
   $("answer-about").textContent = `${answer.neurons} neurons × ${answer.frames} frames of ${model.name} to ${film.name}; ${answer.about.units}.` +
     (answer.frames === api.mostFrames(mouse.neurons) ? " Of longer clips only these are shown; downloads hold all." : "");
   $("warnings").replaceChildren(...answer.about.warnings.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
   $("status").replaceChildren("Done. ", Object.assign(document.createElement("a"), { href: "#raster-card", textContent: "See the responses" }));
-  compare();
 }
 
 /** Do what takes a while, and can be stopped. */
