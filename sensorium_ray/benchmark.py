@@ -7,6 +7,7 @@ Sources: Willeke et al. 2022 (arXiv 2206.08666); Turishcheva et al. 2023 (arXiv 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,8 +51,9 @@ class EvalWindow:
         ConfigError : the name is not of that form, or names no frame.
         """
         first, dots, last = name.partition("..")
-        if dots and first.isdecimal() and (last == "end" or (last.isdecimal() and int(last) >= int(first))):
-            return cls(int(first), None if last == "end" else int(last) + 1)
+        with suppress(ValueError):  # of int, which takes some thousand digits at most
+            if dots and first.isdecimal() and (last == "end" or (last.isdecimal() and int(last) >= int(first))):
+                return cls(int(first), None if last == "end" else int(last) + 1)
         raise ConfigError(f"'{name}' names no frames", "--frames", "write it as 50..299 or 50..end")
 
     def slice(self, frames: int) -> slice:

@@ -22,6 +22,15 @@ from hypothesis import settings
 from tiny_store import Tiny, write_tiny
 from world import World
 
+LONG = ("test_main_job", "test_job_faults", "test_main_job_2022")
+"""Files that take minutes: they begin first, so that no process is left alone with one in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the long files to the front; all else stays in its order."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 # The same examples in every run, however slow the machine.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")

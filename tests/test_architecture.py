@@ -49,6 +49,7 @@ RAY = {
     "search/tuner.py",
     "serving/deployment.py",
     "serving/runner.py",
+    "serving/workers.py",
     "training/distributed.py",
 }
 TORCH = {"models", "published", "training", "search"}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import onnxruntime as ort
 
 from ..data.clip import Clip
 from ..data.windows import Cut, Run
 from ..errors import BundleError, DataError
 from ..storage import StrPath, read_npz
-from .manifest import MEMBER_WEIGHTS, MEMBERS, ONNX, Manifest
+from .manifest import MEMBER_WEIGHTS, MEMBERS, Manifest
+from .network import Network, OnnxNetwork
 
 
 class Predictor(Protocol):
@@ -65,19 +66,32 @@ def load_predictor(bundle: StrPath, threads: int = 0, cut: Cut | None = None) ->
     ------
     BundleError : the bundle is damaged or of an unknown format.
     """
-    bundle = Path(bundle)
+    return assemble(Path(bundle), lambda folder: OnnxNetwork(folder, threads), cut)
+
+
+def assemble(
+    bundle: Path, network: Callable[[Path], Network], cut: Cut | None = None, pool: Executor | None = None
+) -> Predictor:
+    """Open a bundle whose networks may answer elsewhere.
+
+    Parameters
+    ----------
+    network : makes that of a model from its folder, the bundle or one in it.
+    cut : as in `load_predictor`.
+    pool : its threads ask the members of an ensemble at once; None: one after another.
+
+    Raises
+    ------
+    BundleError : the bundle is damaged or of an unknown format.
+    """
     manifest = Manifest.read(bundle)
     manifest.verify(bundle)
     if manifest.kind == "model":
-        return ModelPredictor(bundle, manifest, threads, cut)
-    members = {member.name: load_predictor(bundle / MEMBERS / member.name, threads) for member in manifest.members}
+        return ModelPredictor(bundle, manifest, network(bundle), cut)
+    folders = {member.name: bundle / MEMBERS / member.name for member in manifest.members}
+    members = {name: assemble(folder, network) for name, folder in folders.items()}  # whose own do not wait in the pool
     weights = read_npz(bundle / MEMBER_WEIGHTS) if MEMBER_WEIGHTS in manifest.files else None
-    return EnsemblePredictor(bundle, manifest, members, weights)
-
-
-def execution_providers() -> list[str]:
-    """Names of what onnxruntime can compute with here, best first."""
-    return list(ort.get_available_providers())
+    return EnsemblePredictor(bundle, manifest, members, weights, pool)
 
 
 class _Described:
@@ -124,25 +138,17 @@ class _Described:
 
 
 class ModelPredictor(_Described):
-    """An exported network in onnxruntime.
+    """An exported network.
 
     Parameters
     ----------
+    network : that answers windows of clips.
     cut : how clips are cut for it; None: as the manifest says.
     """
 
-    def __init__(self, bundle: Path, manifest: Manifest, threads: int, cut: Cut | None = None) -> None:
+    def __init__(self, bundle: Path, manifest: Manifest, network: Network, cut: Cut | None = None) -> None:
         super().__init__(manifest, bundle)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # Planning the memory of a clip ahead holds more of it (benchmarks/memory.py).
-        options.enable_mem_pattern = False
-        try:
-            self._session = ort.InferenceSession(bundle / ONNX, options, providers=execution_providers())
-        except Exception as error:  # onnxruntime's own errors share no base class
-            raise BundleError(f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again") from error
-        self._inputs = {value.name for value in self._session.get_inputs()}
+        self._network = network
         self._cut = cut or manifest.cut.cut()
 
     def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
@@ -159,15 +165,16 @@ class ModelPredictor(_Described):
         numbered = (neurons + sum(list(self._sizes.values())[:place])).astype(np.int64)
 
         def run(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray, moment: np.ndarray) -> np.ndarray:
-            feeds = {
-                "video": video,
-                "behavior": behavior,
-                "pupil_center": pupil_center,
-                "mouse": np.full(len(video), place, np.int64),
-                "neurons": numbered,
-                "moment": moment,
-            }
-            answer = self._session.run(["responses"], {name: feeds[name] for name in self._inputs})[0]
+            answer = self._network(
+                {
+                    "video": video,
+                    "behavior": behavior,
+                    "pupil_center": pupil_center,
+                    "mouse": np.full(len(video), place, np.int64),
+                    "neurons": numbered,
+                    "moment": moment,
+                }
+            )
             if answer.shape != (len(video), len(numbered), self._cut.answered(video.shape[1])):
                 raise BundleError(
                     f"answered {answer.shape} to {video.shape[1]} frames",
@@ -186,6 +193,7 @@ class EnsemblePredictor(_Described):
     ----------
     members : by name.
     weights : by mouse, (members,) or (members, neurons); None: the manifest's, shared by all mice.
+    pool : its threads ask the members at once; None: one after another.
 
     Raises
     ------
@@ -198,9 +206,11 @@ class EnsemblePredictor(_Described):
         manifest: Manifest,
         members: Mapping[str, Predictor],
         weights: Mapping[str, np.ndarray] | None = None,
+        pool: Executor | None = None,
     ) -> None:
         super().__init__(manifest, bundle)
         self.members = members
+        self._map = map if pool is None else pool.map
         shared = np.array([member.weight for member in manifest.members])
         self._weights = dict.fromkeys(self.mice, shared) if weights is None else dict(weights)
         for mouse, neurons in self._sizes.items():
@@ -217,7 +227,7 @@ class EnsemblePredictor(_Described):
         """Responses some frames at a time; see `Predictor.stream`."""
         self._check(clip, mouse, neurons)
         streams = [member.stream(clip, mouse, neurons) for member in self.members.values()]
-        for parts in _aligned(streams):
+        for parts in _aligned(streams, self._map):
             yield self.combine(dict(zip(self.members, parts, strict=True)), mouse, neurons)
 
     def member_predictions(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -236,11 +246,20 @@ class EnsemblePredictor(_Described):
         return np.asarray(sum(column * answer for column, answer in zip(columns, answers, strict=True)), np.float32)
 
 
-def _aligned(streams: Sequence[Iterator[np.ndarray]]) -> Iterator[list[np.ndarray]]:
-    """The next frames of every stream, as many as all of them have: (n, some) each."""
+def _aligned(streams: Sequence[Iterator[np.ndarray]], each: Callable[..., Iterator]) -> Iterator[list[np.ndarray]]:
+    """The next frames of every stream, as many as all of them have: (n, some) each.
+
+    Parameters
+    ----------
+    each : `map`, or one that does its work at once.
+    """
+
+    def advance(stream: Iterator[np.ndarray], part: np.ndarray | None) -> np.ndarray | None:
+        return next(stream, None) if part is None else part
+
     waiting: list[np.ndarray | None] = [None] * len(streams)
     while True:
-        parts = [next(stream, None) if part is None else part for stream, part in zip(streams, waiting, strict=True)]
+        parts = list(each(advance, streams, waiting))
         some = [part for part in parts if part is not None]
         if len(some) < len(parts):
             return

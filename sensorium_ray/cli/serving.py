@@ -38,6 +38,9 @@ def serve(
     certificate: Annotated[Path | None, typer.Option(help="Certificate (PEM) for https.")] = None,
     private_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     insecure: Annotated[bool, typer.Option(help="Let other machines in without keys.")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that predict, on any machine of the cluster.")] = 0,
+    worker_gpus: Annotated[float, typer.Option(min=0, help="GPUs of each, such as 0.5.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Requests of like shape that a worker answers at once.")] = 1,
 ) -> None:
     """Answer for bundles over HTTP until Ctrl-C.
 
@@ -59,6 +62,9 @@ def serve(
         certificate=certificate,
         private_key=private_key,
         insecure=insecure,
+        workers=workers,
+        worker_gpus=worker_gpus,
+        batch=batch,
     )
     stopped = threading.Event()
     endpoint = runner.start(folder or PRETRAINED, settings, address)

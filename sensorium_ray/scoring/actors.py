@@ -12,7 +12,8 @@ import numpy as np
 
 from ..benchmark import EvalWindow
 from ..bundle.manifest import MEMBERS, Manifest, bundle_checksum
-from ..bundle.predictor import EnsemblePredictor, Predictor, execution_providers, load_predictor
+from ..bundle.network import execution_providers
+from ..bundle.predictor import EnsemblePredictor, Predictor, load_predictor
 from ..compute import connect, original
 from ..data.clip import Clip
 from ..data.store import FrameStore, TrialInfo

@@ -9,6 +9,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,10 +19,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
-from . import routes_bench, routes_v1, routes_v2
+from ..version import package_version
+from . import openapi, routes_bench, routes_v1, routes_v2
 from .guard import Guard
 from .keys import Key
-from .problems import Refusal, problem
+from .problems import RETRY_AFTER, Refusal, problem
 from .served import Models, Predict
 
 logger = logging.getLogger("ray.serve.sensorium")  # below Serve's own, so that it lands in the replica's log
@@ -34,7 +36,7 @@ def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_min
     ----------
     keys, per_minute : as in `guard.Guard`.
     """
-    app = FastAPI(title="sensorium-ray", summary="Responses of mouse visual cortex to any video")
+    app = _Application(models, keyed=bool(keys))
     app.add_middleware(Guard, known=keys, per_minute=per_minute)
     app.add_middleware(_Failures)
     app.add_exception_handler(Refusal, _refused)
@@ -48,10 +50,25 @@ def make_app(models: Models, predict: Predict, keys: Sequence[Key] = (), per_min
     return app
 
 
+class _Application(FastAPI):
+    """The web framework's, which describes itself by the models that it serves now."""
+
+    def __init__(self, models: Models, keyed: bool) -> None:
+        summary = "Responses of mouse visual cortex to any video"
+        super().__init__(title="sensorium-ray", summary=summary, version=package_version())
+        self._models = models
+        self._keyed = keyed
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        return openapi.complete(super().openapi(), self._models, self._keyed)
+
+
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     """Answer a request that is at fault."""
     if isinstance(error, Refusal):
-        return problem(error.status, error.error)
+        again = {"Retry-After": RETRY_AFTER} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        return problem(error.status, error.error, headers=again)
     if isinstance(error, HTTPException):
         unknown = InputError(error.detail, f"{request.method} {request.url.path}", "GET /v1/models lists the models")
         return problem(error.status_code, unknown, headers=error.headers)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import ray
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.config import BackpressureConfig
+from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
+from ..errors import InputError
 from . import front
 from .app import make_app
 from .catalogue import Catalogue
 from .predictors import Predictors
 from .problems import RETRY_AFTER
 from .settings import Settings
+from .workers import Elsewhere, Worker
 
 _NAME = "sensorium"
 _ONGOING = 8
@@ -26,12 +30,17 @@ _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 
 
 class Replica:
-    """Speaks HTTP and predicts: a full answer is 9.5 MB, and every process that it passes through takes its time."""
+    """Speaks HTTP and predicts: a full answer is 9.5 MB, and every process that it passes through takes its time.
 
-    def __init__(self, models: Catalogue, settings: Settings) -> None:
+    Parameters
+    ----------
+    workers : ask the networks; None: this process does.
+    """
+
+    def __init__(self, models: Catalogue, settings: Settings, workers: DeploymentHandle | None) -> None:
         self._models = models
         self._settings = settings
-        self._predictors = Predictors(models)
+        self._predictors = Predictors(models, None if workers is None else Elsewhere(workers).network)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return make_app(self._models, self._predictors.predict, self._settings.keys, self._settings.per_minute)
@@ -61,8 +70,34 @@ def start(models: Catalogue, settings: Settings, private: Path) -> None:
         max_queued_requests=settings.queue,
         backpressure_config=BackpressureConfig(status_code=503, retry_after_s=int(RETRY_AFTER)),
         graceful_shutdown_timeout_s=_LAST_SECONDS,
+        ray_actor_options={"num_cpus": 0 if settings.workers else 1},  # the workers need them
     )
-    serve.run(replica.bind(models, settings), name=_NAME, logging_config=_QUIET)
+    serve.run(replica.bind(models, settings, _workers(settings)), name=_NAME, logging_config=_QUIET)
+
+
+def _workers(settings: Settings) -> serve.Application | None:
+    """The processes that ask the networks, each with its share of the cores; None: the replicas do it.
+
+    Raises
+    ------
+    InputError : this cluster has fewer cores or GPUs than they need.
+    """
+    if settings.workers == 0:
+        return None
+    found = ray.cluster_resources()
+    for what, needed in (("CPU", 1.0), ("GPU", settings.worker_gpus)):
+        if settings.workers * needed > found.get(what, 0):
+            need = f"need {settings.workers * needed:g} {what}s, and there are {found.get(what, 0):g}"
+            raise InputError(need, f"{settings.workers} workers", "ask for fewer with --workers")
+    cores = int(found["CPU"]) // settings.workers
+    worker = serve.deployment(
+        Worker,
+        num_replicas=settings.workers,
+        max_ongoing_requests=2 * settings.batch,  # the next ones gather while the last are answered
+        graceful_shutdown_timeout_s=_LAST_SECONDS,
+        ray_actor_options={"num_cpus": cores, "num_gpus": settings.worker_gpus},
+    )
+    return worker.bind(cores, settings.batch)
 
 
 def stop(everything: bool) -> None:

@@ -121,14 +121,14 @@ def _read(name: str, part: UploadFile | str) -> np.ndarray:
     text = raw.decode(errors="replace").strip()
     try:
         return np.asarray(json.loads(text)) if text.startswith("[") else _read_csv(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         mend = "give an npy, JSON such as [[…], […]], or CSV with a row a frame"
         raise DataError(f"is no array of numbers ({error})", name, mend) from error
 
 
 def _read_csv(text: str) -> np.ndarray:
     """(channels, frames), or (channels,) of a single row; a first row that is no numbers names the channels."""
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    rows = [row for row in csv.reader(text.splitlines()) if row]
     try:
         numbers = np.array(rows, dtype=np.float64)
     except ValueError:

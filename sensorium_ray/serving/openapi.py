@@ -1,104 +1,159 @@
-"""What OpenAPI says of bodies that the routes read by themselves."""
+"""What OpenAPI says that the routes' signatures do not: bodies, answers, refusals, keys, and examples that run."""
 
 from __future__ import annotations
 
+from copy import deepcopy
+from itertools import chain
 from typing import Any
 
-from .answers import FORMS, JSON, NPZ
+import numpy as np
+
+from .answers import ABOUT, FORMS, JSON, NPZ
+from .guard import OPEN
 from .problems import PROBLEM
 from .protocol_v1 import FORM
+from .protocol_v2 import HEADER_LENGTH, VERSION
+from .schemas import FILE, SCHEMAS, Schema, ref
+from .served import Models, Served
 
-_FILE = {"type": "string", "format": "binary"}
-_NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
-_ROWS: dict[str, Any] = {"type": "array", "items": _NUMBERS}
-_IF_KNOWN = {"type": ["array", "null"]}
-_CLIP = {
-    "type": "object",
-    "required": ["video"],
-    "properties": {
-        "video": {"type": "array", "items": _ROWS, "description": "(frames, height, width), grey levels 0..255."},
-        "behavior": {"anyOf": [_NUMBERS, _ROWS], "description": "(channels, frames), or (channels,) for all of them."},
-        "pupil_center": {"anyOf": [_NUMBERS, _ROWS], "description": "(2, frames), or (2,) for all of them."},
-        "mouse": {"type": "string"},
-    },
+BINARY = "application/octet-stream"
+Responses = dict[int | str, dict[str, Any]]
+
+_WHEN = {
+    400: "It cannot be read.",
+    404: "There is no such model, version or mouse.",
+    406: "None of the media types that are accepted is written here.",
+    413: "It is too large.",
+    415: "It is of a media type, or packed in a way, that is not read here.",
+    422: "It is read, and what it asks for cannot be answered.",
 }
-_PARTS = {
-    "type": "object",
-    "required": ["video"],
-    "properties": {
-        "video": _FILE | {"description": "mp4, webm, avi, gif, mov, mkv, npy or npz."},
-        "behavior": _FILE | {"description": "npy, JSON, or CSV with a row a frame; one row for all frames."},
-        "pupil_center": _FILE | {"description": "Likewise."},
-        "mouse": {"type": "string"},
-    },
-}
-_TENSOR = {
-    "type": "object",
-    "required": ["name", "shape", "datatype"],
-    "properties": {
-        "name": {"type": "string"},
-        "shape": {"type": "array", "items": {"type": "integer"}},
-        "datatype": {"type": "string"},
-        "data": {"type": "array", "items": {}},
-        "parameters": {"type": "object"},
-    },
-}
-_INFERENCE = {
-    "type": "object",
-    "required": ["inputs"],
-    "properties": {
-        "id": {"type": "string"},
-        "inputs": {"type": "array", "items": _TENSOR},
-        "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
-        "parameters": {"type": "object"},
-    },
-}
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "error"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What is wrong, where, and how to mend it."},
-        "error": {"type": "string", "description": "The same."},
-        "field": {"type": "string", "description": "Where it is wrong."},
-        "mend": {"type": "string", "description": "How to mend it."},
-        "request_id": {"type": "string"},
-    },
-}
-REFUSED: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "The request is at fault.", "content": {PROBLEM: {"schema": _PROBLEM}}},
-    "503": {"description": "Busy; ask again after as many seconds as Retry-After says."},
+_AGAIN = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which to ask again."}}
+
+
+def _problem(description: str, headers: dict[str, Schema] | None = None) -> dict[str, Any]:
+    return {"description": description, "headers": headers or {}, "content": {PROBLEM: {"schema": ref("Problem")}}}
+
+
+def answered(name: str, *refused: int) -> Responses:
+    """Answers of a route: JSON as one of `SCHEMAS` says, or refusals with these statuses."""
+    return {200: {"description": "Answered.", "content": {JSON: {"schema": ref(name)}}}, **refusals(*refused)}
+
+
+def refusals(*statuses: int) -> Responses:
+    """Answers that say what is wrong with a request."""
+    return {status: _problem(_WHEN[status]) for status in statuses}
+
+
+REFUSED: Responses = {
+    "4XX": _problem("The request is at fault."),
+    500: _problem("The endpoint is at fault; its log tells why, by the request_id."),
+    503: {"description": "Busy.", "headers": _AGAIN},
 }
 """Answers of every route."""
+_KEYED: dict[str, dict[str, Any]] = {
+    "401": _problem("The key is missing or unknown.", {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}),
+    "403": _problem("The key is not for this."),
+    "429": _problem("The key asks too often.", _AGAIN),
+}
 
-_MOUSE = {
-    "type": "object",
-    "required": ["name", "neurons", "unit_ids", "positions", "areas", "behavior_mean", "pupil_center_mean"],
-    "properties": {
-        "name": {"type": "string"},
-        "neurons": {"type": "integer", "description": "How many."},
-        "unit_ids": {"type": "array", "items": {"type": "integer"}, "description": "In the order of the answers."},
-        "positions": _ROWS | _IF_KNOWN | {"description": "(neurons, 3), micrometres in the cortex."},
-        "areas": {"items": {"type": "string"}, "description": "(neurons,), such as V1."} | _IF_KNOWN,
-        "behavior_mean": _NUMBERS | _IF_KNOWN | {"description": "(channels,), in training, as recorded."},
-        "pupil_center_mean": _NUMBERS | _IF_KNOWN | {"description": "(2,), likewise."},
-    },
-}
-MOUSE: dict[str, Any] = {
-    "responses": {"200": {"description": "What is known of it.", "content": {JSON: {"schema": _MOUSE}}}},
-}
 PREDICT: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {NPZ: {"schema": _FILE}, JSON: {"schema": _CLIP}, FORM: {"schema": _PARTS}},
+        "description": "npz holds the arrays of the JSON. It may be packed, as Content-Encoding says: gzip or deflate.",
+        "content": {
+            JSON: {"schema": ref("Clip")},
+            NPZ: {"schema": FILE},
+            FORM: {"schema": ref("Form")},
+        },
     },
-    "responses": {"200": {"description": "Responses.", "content": {form: {} for form in FORMS}}},
+}
+PREDICTED: Responses = {
+    200: {
+        "description": "Responses, in the media type that Accept likes best.",
+        "headers": {ABOUT: {"description": "What made them, as JSON.", "required": True, "schema": {"type": "string"}}},
+        "content": {form: {"schema": ref("Responses") if form == JSON else FILE} for form in FORMS},
+    },
+    **refusals(400, 404, 406, 413, 415, 422),
 }
 INFER: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {JSON: {"schema": _INFERENCE}, "application/octet-stream": {"schema": _FILE}},
+        "description": "JSON, behind which may be tensors that it calls binary. It may be packed, as below /v1.",
+        "content": {JSON: {"schema": ref("InferenceRequest")}, BINARY: {"schema": FILE}},
     },
 }
+INFERRED: Responses = {
+    200: {
+        "description": "Responses and unit ids; binary where that is asked for.",
+        "headers": {HEADER_LENGTH: {"description": "Bytes of JSON, if others follow.", "schema": {"type": "integer"}}},
+        "content": {JSON: {"schema": ref("InferenceAnswer")}, BINARY: {"schema": FILE}},
+    },
+    **refusals(400, 404, 413, 415, 422),
+}
+
+
+def complete(document: dict[str, Any], models: Models, keyed: bool) -> dict[str, Any]:
+    """The document that FastAPI makes of the routes, with schemas, keys, and examples of a model that is served now.
+
+    Parameters
+    ----------
+    keyed : whether requests need a key.
+    """
+    whole = deepcopy(document)
+    whole.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
+    if keyed:
+        _add_keys(whole)
+    model = next(iter(models.values()), None)
+    if model is not None:
+        _add_examples(whole, model)
+    return whole
+
+
+def _add_keys(document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, item in document["paths"].items():
+        for operation in item.values() if path not in OPEN else ():
+            operation["security"] = [{"key": []}]
+            operation["responses"] |= _KEYED
+
+
+def _add_examples(document: dict[str, Any], model: Served) -> None:
+    mouse = model.manifest.mice[0]
+    neurons = list(range(min(3, len(mouse.unit_ids))))
+    values = {
+        "name": model.manifest.name,
+        "mouse": mouse.name,
+        "version": VERSION,
+        "neurons": ",".join(map(str, neurons)),
+        "frames": "0..1",
+    }
+    bodies = {"Clip": _clip(model), "InferenceRequest": _inference(model, mouse.name, neurons)}
+    for operation in chain.from_iterable(item.values() for item in document["paths"].values()):
+        for parameter in operation.get("parameters", ()):
+            if parameter["name"] in values:
+                parameter["example"] = values[parameter["name"]]
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            for name, body in bodies.items():
+                if content["schema"] == ref(name):
+                    content["example"] = body
+
+
+def _clip(model: Served) -> dict[str, Any]:
+    """A bar that jumps, two frames of it."""
+    left, right = [[255, 255, 0, 0]] * 2, [[0, 0, 255, 255]] * 2
+    return {"video": [left, right], "behavior": [1.0] * model.manifest.behavior_channels, "pupil_center": [0.0, 0.0]}
+
+
+def _inference(model: Served, mouse: str, neurons: list[int]) -> dict[str, Any]:
+    """A blank screen, one frame of it."""
+    blank = {
+        "video": np.full((1, *model.manifest.frame_shape), 128),
+        "behavior": np.ones((model.manifest.behavior_channels, 1)),
+        "pupil_center": np.zeros((2, 1)),
+    }
+    inputs = [
+        {"name": name, "shape": list(array.shape), "datatype": "FP32", "data": array.ravel().tolist()}
+        for name, array in blank.items()
+    ]
+    inputs.append({"name": "neurons", "shape": [len(neurons)], "datatype": "INT64", "data": neurons})
+    return {"inputs": inputs, "parameters": {"mouse": mouse}}

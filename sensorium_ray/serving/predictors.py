@@ -1,35 +1,47 @@
-"""Predictors of a replica: a few of the models in memory, one prediction at a time, off the event loop."""
+"""Predictors of a replica: a few of the models in memory, asked off the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
 from ..bundle.fetching import on_disk
-from ..bundle.predictor import Predictor, load_predictor
+from ..bundle.network import Network, OnnxNetwork
+from ..bundle.predictor import Predictor, assemble
 from ..data.clip import Clip
-from .served import Models, find
+from .served import Models, Served, find
 from .streaming import Parts
 
 LOADED_AT_ONCE = 4
 """Models that are kept in memory; the one unused for longest makes room."""
+_WAITING = 64
+"""Threads that wait for workers."""
 
 
 class Predictors:
     """Predicts with any of the models.
 
-    A prediction keeps all cores busy, so that two at once would be no faster and take the memory of two.
+    Parameters
+    ----------
+    elsewhere : makes the network of a model that workers answer for, from its bundle and that one's folder on this
+        machine; None: it answers here, and a prediction then keeps all cores busy, so that two at once would be no
+        faster and take the memory of two.
     """
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, elsewhere: Callable[[Path, Path], Network] | None = None) -> None:
         self._models = models
+        self._elsewhere = elsewhere
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
         """By the bundles' checksums, so that one that was replaced is opened anew."""
-        self._thread = ThreadPoolExecutor(1, "predictor")
+        self._lock = Lock()
+        self._threads = ThreadPoolExecutor(1 if elsewhere is None else _WAITING, "predictor")
+        self._members: Executor | None = None if elsewhere is None else ThreadPoolExecutor(_WAITING, "member")
 
     async def predict(self, name: str, clip: Clip, mouse: str, neurons: np.ndarray | None) -> Parts:
         """Responses of a mouse to a clip as they come, (neurons, some frames) float32 each, in order.
@@ -39,22 +51,34 @@ class Predictors:
         Raises
         ------
         DataError : the clip does not fit the model.
+        Refusal : 503, a worker was lost.
         """
 
         def begin() -> Iterator[np.ndarray]:
             return self._predictor(name).stream(clip, mouse, neurons)
 
         run = asyncio.get_running_loop().run_in_executor
-        parts = await run(self._thread, begin)
-        while (part := await run(self._thread, next, parts, None)) is not None:
+        parts = await run(self._threads, begin)
+        while (part := await run(self._threads, next, parts, None)) is not None:
             yield part
 
     def _predictor(self, name: str) -> Predictor:
         model = find(self._models, name)
-        if model.checksum not in self._loaded:
-            if len(self._loaded) == LOADED_AT_ONCE:
-                self._loaded.popitem(last=False)
-            with on_disk(model.path) as folder:
-                self._loaded[model.checksum] = load_predictor(folder)
-        self._loaded.move_to_end(model.checksum)
-        return self._loaded[model.checksum]
+        with self._lock:
+            if model.checksum not in self._loaded:
+                if len(self._loaded) == LOADED_AT_ONCE:
+                    self._loaded.popitem(last=False)
+                self._loaded[model.checksum] = self._open(model)
+            self._loaded.move_to_end(model.checksum)
+            return self._loaded[model.checksum]
+
+    def _open(self, model: Served) -> Predictor:
+        elsewhere = self._elsewhere
+        with on_disk(model.path) as bundle:
+            if elsewhere is None:
+                return assemble(bundle, OnnxNetwork)
+            return assemble(
+                bundle,
+                lambda folder: elsewhere(model.path / folder.relative_to(bundle), folder),
+                pool=self._members,
+            )

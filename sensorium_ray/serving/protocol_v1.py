@@ -52,7 +52,7 @@ def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[dict[
     if media_type == NPZ:
         return unpack(body), mouse
     fields = _parse(body)
-    named = fields.get("mouse", mouse)
+    named = mouse if fields.get("mouse") is None else fields["mouse"]
     if named is not None and not isinstance(named, str):
         raise DataError("is not a name", "mouse", "give the mouse's folder name as a string")
     if mouse is not None and named != mouse:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..data.clip import CLIP_ARRAYS, Clip, clip_of
 from ..errors import DataError
@@ -31,22 +31,24 @@ VERSION = "1"
 _OUTPUTS = ("responses", "unit_ids")
 
 
-class _Wanted(BaseModel):
+class Wanted(BaseModel):
     """An output that is asked for."""
 
-    name: str
-    parameters: dict[str, Any] = {}
+    model_config = ConfigDict(strict=True)
+
+    name: str = Field(json_schema_extra={"enum": list(_OUTPUTS)})
+    parameters: dict[str, Any] = Field(default={}, description="binary_data: whether it is to be behind the JSON.")
 
 
-class _Header(BaseModel):
+class Header(BaseModel):
     """The JSON part of a request."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(strict=True)
 
     id: str | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default={}, description="mouse; binary_data_output: whether outputs are binary.")
     inputs: list[Tensor]
-    outputs: list[_Wanted] = []
+    outputs: list[Wanted] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +176,14 @@ def write_inference(model: Served, mouse: str, inference: Inference, responses: 
 def _header_length(given: str | None, body: int) -> int:
     if given is None:
         return body
-    if not (given.isascii() and given.isdecimal() and int(given) <= body):
+    if not (given.isascii() and given.isdecimal() and len(given) < 19 and int(given) <= body):
         raise bad_request(f"is '{given}' for a body of {body} bytes", HEADER_LENGTH)
     return int(given)
 
 
-def _parse(text: bytes) -> _Header:
+def _parse(text: bytes) -> Header:
     try:
-        return _Header.model_validate_json(text)
+        return Header.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         raise bad_request(
@@ -205,10 +207,10 @@ def _indices(tensor: np.ndarray) -> np.ndarray:
     return tensor.astype(np.int64)
 
 
-def _outputs(header: _Header) -> dict[str, bool]:
+def _outputs(header: Header) -> dict[str, bool]:
     """Names that are asked for, all unless some are named, and whether in binary."""
     usual = header.parameters.get("binary_data_output") is True
-    wanted = header.outputs or [_Wanted(name=name) for name in _OUTPUTS]
+    wanted = header.outputs or [Wanted(name=name) for name in _OUTPUTS]
     for output in wanted:
         if output.name not in _OUTPUTS:
             raise bad_request("is no output of this model", output.name, f"known are {', '.join(_OUTPUTS)}")

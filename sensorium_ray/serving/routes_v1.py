@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
 from ..benchmark import FRAME_RATE
 from ..data.clip import Clip
@@ -16,42 +17,47 @@ from . import answers, clips, forms, protocol_v1
 from .answers import Answer
 from .bodies import read_body
 from .clips import Film
-from .openapi import MOUSE, PREDICT, REFUSED
+from .openapi import PREDICT, PREDICTED, REFUSED, answered
 from .protocol_v1 import FORM
-from .selection import Selection
+from .selection import FRAMES, NUMBERS, Selection
 from .served import Models, Predict, Served, find
 from .streaming import respond
+
+_Numbers = Annotated[str, Field(json_schema_extra={"pattern": NUMBERS})]  # told, not checked: ours is the sentence
+_Frames = Annotated[str, Field(json_schema_extra={"pattern": FRAMES})]
 
 
 def routes(models: Models, predict: Predict) -> APIRouter:
     """Router that answers for `models` with `predict`."""
     router = APIRouter(prefix="/v1/models", tags=["v1"], responses=REFUSED)
 
-    @router.get("")
+    @router.get("", responses=answered("Models"), response_model=None)
     async def list_models() -> dict[str, object]:
         """List the models: their mice, the frames that they take and their checksums."""
         return {"models": [protocol_v1.describe(model) for model in models.values()]}
 
-    @router.get("/{name}")
+    @router.get("/{name}", responses=answered("Model", 404), response_model=None)
     async def describe_model(name: str) -> dict[str, object]:
         """Describe one model."""
         return protocol_v1.describe(find(models, name))
 
-    @router.get("/{name}/mice/{mouse}", openapi_extra=MOUSE)
+    @router.get("/{name}/mice/{mouse}", responses=answered("Mouse", 404))
     def describe_mouse(name: str, mouse: str) -> JSONResponse:
         """Tell a mouse's neurons, where they lie in its cortex, and its mean behaviour in training."""
         model = find(models, name)
         return JSONResponse(protocol_v1.describe_mouse(model, model.mouse(mouse)))
 
-    @router.post("/{name}/predict", response_class=Response, openapi_extra=PREDICT)
+    @router.post("/{name}/predict", response_class=Response, responses=PREDICTED, openapi_extra=PREDICT)
     async def predict_responses(
         name: str,
         request: Request,
         mouse: Annotated[str | None, Query(description="Whose neurons answer.")] = None,
-        neurons: Annotated[str | None, Query(description="Indices of some neurons, such as 0,5,7.")] = None,
-        unit_ids: Annotated[str | None, Query(description="Unit ids of some neurons, such as 12,40.")] = None,
+        neurons: Annotated[_Numbers | None, Query(description="Indices of some neurons, such as 0,5,7.")] = None,
+        unit_ids: Annotated[_Numbers | None, Query(description="Unit ids of some neurons, such as 12,40.")] = None,
         areas: Annotated[str | None, Query(description="Areas of some neurons, such as V1,LM.")] = None,
-        frames: Annotated[str | None, Query(description="Frames that are told, such as 50..299 or 50..end.")] = None,
+        frames: Annotated[
+            _Frames | None, Query(description="Frames that are told, such as 50..299 or 50..end.")
+        ] = None,
         mean: Annotated[bool, Query(description="Tell the mean over those frames.")] = False,
         dtype: Annotated[Literal["float32", "float16"], Query(description="Of the responses.")] = "float32",
         rate: Annotated[float, Query(gt=0, le=1000, description="Frames per second of the video.")] = FRAME_RATE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,11 @@ from ..errors import ConfigError, DataError
 from . import streaming
 from .served import Served
 from .streaming import Parts
+
+NUMBERS = "^[0-9]{1,18}(,[0-9]{1,18})*$"
+"""How some neurons are written: with commas between their indices or unit ids."""
+FRAMES = r"^[0-9]{1,18}\.\.([0-9]{1,18}|end)$"
+"""How some frames are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +133,9 @@ def _in_areas(model: Served, mouse: str, text: str) -> np.ndarray:
 
 
 def _numbers(name: str, text: str) -> np.ndarray:
-    parts = text.split(",")
-    if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+    if not re.fullmatch(NUMBERS, text):
         raise DataError(f"are '{text}'", name, "give whole numbers with commas between them, such as 0,5,7")
-    return np.array(parts, dtype=np.int64)
+    return np.array(text.split(","), dtype=np.int64)
 
 
 _CHOICES: dict[str, Callable[[Served, str, str], np.ndarray]] = {

@@ -12,7 +12,7 @@ from .keys import Key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where an endpoint listens, and whom it lets in.
+    """Where an endpoint listens, whom it lets in, and where it predicts.
 
     Parameters
     ----------
@@ -22,6 +22,9 @@ class Settings:
     per_minute : requests with one key, in each replica; None: any number.
     certificate, private_key : files for https; None: http.
     insecure : let other machines in without keys.
+    workers : processes that predict for those that speak HTTP; 0: the latter do it themselves.
+    worker_gpus : of each.
+    batch : windows of like shape, of requests that wait, that a worker answers at once.
 
     Raises
     ------
@@ -36,6 +39,9 @@ class Settings:
     certificate: Path | None = None
     private_key: Path | None = None
     insecure: bool = False
+    workers: int = 0
+    worker_gpus: float = 0
+    batch: int = 1
 
     def __post_init__(self) -> None:
         if not (self.keys or self.insecure or _is_loopback(self.host)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from .problems import bad_request
 
@@ -25,11 +25,13 @@ _MOST_BYTES_OF_TEXTS = 65536  # a mouse's name is the only text that is taken
 class Tensor(BaseModel):
     """An input, as the JSON tells it."""
 
+    model_config = ConfigDict(strict=True)
+
     name: str
     shape: list[int] = Field(max_length=_MOST_AXES)
-    datatype: str
-    parameters: dict[str, Any] = {}
-    data: list[Any] | None = None
+    datatype: str = Field(json_schema_extra={"enum": [*_DATATYPES, BYTES]})
+    parameters: dict[str, Any] = Field(default={}, description="binary_data_size: bytes of it behind the JSON.")
+    data: list[Any] | None = Field(default=None, description="Row by row, flat or nested.")
 
 
 def read_tensors(entries: Sequence[Tensor], tail: bytes) -> dict[str, np.ndarray]:

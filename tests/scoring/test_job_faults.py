@@ -130,7 +130,7 @@ def test_one_worker_gives_the_same_bits_as_two(
 
 
 def test_more_bundles_can_be_named_when_going_on(
-    tiny: Tiny, tmp_path: Path, ray_session: None, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, undisturbed: ScoreTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(job, "_reduce", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
@@ -143,13 +143,12 @@ def test_more_bundles_can_be_named_when_going_on(
     table = score([tiny.good, tiny.bad], tiny.store, tmp_path / "out", truth=tiny.truth, window=WINDOW)
     assert first
     assert asked == [["bad"]]
-    alone = score(tiny.good, tiny.store, truth=tiny.truth, window=WINDOW)
     columns = ["mouse", "neuron", "metric", "family", "value", "low", "high"]
-    with_more, without = (
+    with_more, with_others = (
         found.table.filter(pc.equal(pc.cast(found.table["bundle"], "string"), "good")).select(columns).to_pylist()
-        for found in (table, alone)
+        for found in (table, undisturbed)
     )
-    assert with_more == without
+    assert with_more == with_others
 
 
 def test_an_output_of_other_settings_is_refused(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,6 +196,7 @@ def test_what_half_precision_cannot_hold_is_refused(web: TestClient, clip: Clip)
         ("&unit_ids=6", "unit_ids: 6 is none of this mouse's; GET /v1/models/tiny/mice/mouse-a lists them"),
         ("&frames=5", "frames: '5' names no frames; write it as 50..299 or 50..end"),
         ("&frames=\u00b2..9", "frames: '\u00b2..9' names no frames"),
+        (f"&frames=0..{'9' * 5000}", "frames: '0..999"),
         ("&frames=50..99", "frames: are none of the clip's 50; choose among 0..49"),
         ("&mean=perhaps", "mean: Input should be a valid boolean"),
         ("&dtype=float8", "dtype: Input should be 'float32' or 'float16'"),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from serving.conftest import AREAS, POSITIONS
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import DataError
 from sensorium_ray.serving import protocol_v1
-from sensorium_ray.serving.answers import FORMS, JSON, NPZ
+from sensorium_ray.serving.answers import JSON, NPZ
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.served import Served
@@ -180,19 +179,3 @@ def test_unknown_addresses_answer_in_json_too(web: TestClient, method: str, path
     answer = web.request(method, path)
     assert answer.status_code == status
     assert "GET /v1/models" in answer.json()["mend"]
-
-
-def test_the_api_describes_itself(web: TestClient) -> None:
-    paths = json.loads(web.get("/openapi.json").text)["paths"]
-    predict, infer = (
-        paths[f"{start}/{{name}}/{verb}"]["post"]
-        for start, verb in (("/v1/models", "predict"), ("/v2/models", "infer"))
-    )
-    assert {NPZ, JSON, "multipart/form-data"} == set(predict["requestBody"]["content"])
-    assert set(FORMS) <= set(predict["responses"]["200"]["content"])
-    assert JSON in infer["requestBody"]["content"]
-    mouse = paths["/v1/models/{name}/mice/{mouse}"]["get"]
-    told = mouse["responses"]["200"]["content"][JSON]["schema"]["properties"]
-    assert set(told) == set(web.get("/v1/models/tiny/mice/mouse-a").json())
-    assert PROBLEM in mouse["responses"]["4XX"]["content"]
-    assert PROBLEM in predict["responses"]["4XX"]["content"]

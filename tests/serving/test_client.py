@@ -114,18 +114,6 @@ def test_a_port_in_use_is_one_sentence(served: Running, bundles: Path) -> None:
     assert told.stderr.count("\n") == 1
 
 
-def test_without_a_folder_it_serves_what_comes_with_the_package(make_clip: Callable[..., Clip]) -> None:
-    with serving() as (found, said):
-        assert said.startswith("serving ")
-        client = SensoriumClient(found.url)
-        for model in client.models():
-            height, width = model["frame_shape"]
-            mouse = model["mice"][0]
-            answer = client.predict(model["name"], make_clip(60, height, width), mouse["name"])
-            assert answer.shape == (mouse["neurons"], 60)
-            assert answer.max() > 0
-
-
 def test_sigterm_ends_it_and_all_that_it_started(served: Running) -> None:
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(15) == 0

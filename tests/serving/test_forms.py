@@ -75,7 +75,7 @@ def test_every_form_of_the_same_is_the_same(web: TestClient, clip: Clip) -> None
 
 def test_one_row_of_behaviour_holds_for_the_whole_clip(web: TestClient, clip: Clip) -> None:
     files = {"video": ("x.npy", npy(clip.video))}
-    answers = [ask(web, files, behavior=text, pupil_center="10,20").json() for text in ("7,1", "[7, 1]", "a,b\n7,1")]
+    answers = [ask(web, files, behavior=text, pupil_center="10,20").json() for text in ("7,1", "[7, 1]", "a,b\r7,1")]
     assert answers[0]["responses"] == answers[1]["responses"] == answers[2]["responses"]
     assert answers[0]["warnings"] == []
 
@@ -100,6 +100,7 @@ def test_one_row_of_behaviour_holds_for_the_whole_clip(web: TestClient, clip: Cl
         ),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "fast"}, 422, "behavior: "),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "[[1, 2], [3]]"}, 422, "behavior: is no array of numbers"),
+        ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "1" * 200_000}, 422, "behavior: is no array of numbers"),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "1,2,3"}, 422, "behavior: has shape (3,)"),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"mouse": "mouse-b"}, 422, "mouse: is 'mouse-b' in the form but"),
         ({"video": npy(np.zeros((5, 4, 6))), "mouse": b"mouse-a"}, {}, 422, "mouse: is a file"),

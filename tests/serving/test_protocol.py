@@ -40,7 +40,8 @@ def test_other_media_types_are_refused(given: str) -> None:
 def test_npz_and_json_carry_the_same_clip(clip: Clip) -> None:
     from_npz, mouse = read_request(NPZ, pack(arrays_of(clip)), "mouse-a")
     from_json, named = read_request(JSON, json_of(clip, mouse="mouse-a"), None)
-    assert mouse == named == "mouse-a"
+    _, also_named = read_request(JSON, json_of(clip, mouse=None), "mouse-a")
+    assert mouse == named == also_named == "mouse-a"
     for name in CLIP_ARRAYS:
         np.testing.assert_array_equal(from_npz[name], getattr(clip, name), strict=True)
         np.testing.assert_array_equal(np.float32(from_json[name]), getattr(clip, name), strict=True)

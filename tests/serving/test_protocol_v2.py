@@ -208,6 +208,7 @@ def test_requests_at_fault_get_a_sentence(web: TestClient, clip: Clip, change: A
         ("x", b"", f"{HEADER_LENGTH}: is 'x'"),
         ("-1", b"", f"{HEADER_LENGTH}: is '-1'"),
         ("99999999", b"", f"{HEADER_LENGTH}: is '99999999'"),
+        ("9" * 5000, b"", f"{HEADER_LENGTH}: is '99999999"),
         (None, b"left over", "the body: has 9 bytes behind its last binary input"),
         (None, struct.pack("<I", 7) + b"short", "mouse: has 9 bytes, which are not BYTES of shape [1]"),
         (None, bytes(2**20), "mouse: has 1048576 bytes, which are not BYTES of shape [1]"),

@@ -27,6 +27,7 @@ MANY = 24  # more than a replica takes (8) and may wait (2) together
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
+    """What comes with the package, since no folder is named."""
     with serving("--queue", 2) as (found, _):
         yield found
 
@@ -48,6 +49,15 @@ def packed(clip: Clip) -> bytes:
 def ask(running: Running, body: bytes, mouse: str) -> httpx.Response:
     url = f"{running.url}/v1/models/{SLOW}/predict?mouse={mouse}"
     return httpx.post(url, content=body, headers={"content-type": NPZ, "accept": NPZ}, timeout=120)
+
+
+def test_without_a_folder_it_serves_what_comes_with_the_package(running: Running) -> None:
+    client = SensoriumClient(running.url)
+    for model in client.models():
+        mouse = model["mice"][0]
+        answer = client.predict(model["name"], noise(60, *model["frame_shape"]), mouse["name"])
+        assert answer.shape == (mouse["neurons"], 60)
+        assert answer.max() > 0
 
 
 def test_a_full_queue_is_a_503_that_says_when_to_ask_again(running: Running, clip: Clip, mouse: str) -> None:
