@@ -11,12 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 
 _FOLDER = Path(__file__).parent / "bench"
-_INDEX = "index.html"
-_FILES = {"/": _INDEX} | {f"/bench/{file.name}": file.name for file in _FOLDER.iterdir() if file.name != _INDEX}
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_PARTS = (file for file in _FOLDER.iterdir() if file.suffix in _TYPES and file.suffix != ".html")
+_FILES = {"/": _FOLDER / "index.html"} | {f"/bench/{file.name}": file for file in _PARTS}
 ADDRESSES = frozenset(_FILES)
 """Of the page and all that it is made of."""
 
-_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -39,5 +39,5 @@ def routes() -> APIRouter:
 
 
 async def _answer(request: Request) -> FileResponse:
-    path = _FOLDER / _FILES[request.scope["path"]]
+    path = _FILES[request.scope["path"]]
     return FileResponse(path, headers=_HEADERS, media_type=_TYPES[path.suffix])

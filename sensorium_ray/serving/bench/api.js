@@ -16,6 +16,11 @@ export function useKey(key) {
   sessionStorage.setItem(KEY, key);
 }
 
+/** Whether there is a key that is sent. */
+export function hasKey() {
+  return Boolean(sessionStorage.getItem(KEY));
+}
+
 /** Descriptions of all models. */
 export async function listModels() {
   return (await (await ask("v1/models")).json()).models;

@@ -82,6 +82,7 @@ function setBehavior() {
 
 /** Controls of the chosen kind of stimulus, as they were left. */
 function setStimulus() {
+  if (!page.mouse) throw new api.Problem("There is no model yet; try again in a moment.");
   const kind = kindOf();
   $("drop").hidden = kind !== FILE;
   const specs = kind === FILE ? (page.dropped?.pixels ? [{ ...RATE, value: page.model.rate }] : []) : [...STIMULI[kind].controls, SECONDS];
@@ -112,6 +113,7 @@ function makeFilm() {
     const file = npyBlob(data, [size.frames, height, width]);
     page.film = { file, name: `${kind}.npy`, pixels: { data, ...size }, states: [], rate };
   }
+  player.pause();
   $("clip-card").classList.toggle("blank", !page.film);
   if (page.film) player.show(page.film);
   else $("clip-about").textContent = "No file yet.";
@@ -136,13 +138,13 @@ async function predict() {
   const answer = await running("Predicting…", async (signal) => read(await api.predict(asked, NPY, { signal })));
   if (page.mouse !== mouse) return; // another was chosen meanwhile
   page.asked = asked;
+  compare();
   results.show(answer);
   player.last(Math.max(answer.frames / answer.rate, film.pixels ? film.pixels.frames / film.rate : 0));
   $("answer-about").textContent = `${answer.neurons} neurons × ${answer.frames} frames of ${model.name} to ${film.name}; ${answer.about.units}.` +
     (answer.frames === api.mostFrames(mouse.neurons) ? " Of longer clips only these are shown; downloads hold all." : "");
   $("warnings").replaceChildren(...answer.about.warnings.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
   $("status").replaceChildren("Done. ", Object.assign(document.createElement("a"), { href: "#raster-card", textContent: "See the responses" }));
-  compare();
 }
 
 /** Do what takes a while, and can be stopped. */
@@ -191,8 +193,10 @@ function compare() {
 
 async function download(form) {
   const { asked } = page;
+  const { responses, neurons, frames } = results.answer;
   if (form === "csv") return save(results.csv(), nameOf(asked, "csv"));
   if (form === "stimulus") return save(asked.file, asked.name);
+  if (form === NPY && frames < api.mostFrames(neurons)) return save(npyBlob(responses, [neurons, frames]), nameOf(asked, "npy"));
   const answer = await running("Fetching…", async (signal) => (await api.predict(asked, form, { signal, all: true })).blob());
   save(answer, nameOf(asked, ENDINGS[form]));
 }
@@ -216,6 +220,7 @@ async function attempt(what) {
       page.again = what;
       $("key-form").hidden = false;
       $("key").focus();
+      if (!api.hasKey()) return; // the form says it
     }
     $("problem").textContent = error.message;
     $("problem").hidden = false;

@@ -9,12 +9,13 @@ const LEVELS = 32;
 const REACH = 24; // px that a click may be off
 
 export class CortexMap {
-  /** picks: {point(neuron), choose(neuron)}. */
-  constructor(canvas, picks) {
+  /** marks() tells {time, chosen, pointed, of ('now' or 'mean'), scale}; picks: {point(neuron), choose(neuron)}. */
+  constructor(canvas, marks, picks) {
     this.canvas = canvas;
+    this.marks = marks;
     this.picks = picks;
     this.mouse = null;
-    new ResizeObserver(() => this.marks && this.draw(this.marks)).observe(canvas);
+    new ResizeObserver(() => this.draw()).observe(canvas);
     canvas.addEventListener("click", (event) => {
       const neuron = this.nearest(event.offsetX, event.offsetY);
       if (neuron !== null) this.picks.choose(neuron);
@@ -30,13 +31,12 @@ export class CortexMap {
     this.highMean = answer && (quantile(answer.means, 0.99) || 1);
   }
 
-  /** marks: {time, chosen, pointed, of, scale}; of: 'now' or 'mean'. */
-  draw(marks) {
-    this.marks = marks;
+  draw() {
     if (!this.mouse || !this.canvas.clientWidth) return;
     const { context, width, height } = begin(this.canvas);
     const { places, pixels } = this.project(width, height);
     const radius = Math.min(6, Math.max(1.6, 0.32 * Math.sqrt((width * height) / places.length)));
+    const marks = this.marks();
     dots.draw(context, places, this.byLevel(marks), radius);
     this.nameAreas(context, places);
     this.scaleBar(context, height, pixels);
@@ -46,7 +46,8 @@ export class CortexMap {
   }
 
   /** Words for what the first and the last colour stand for. */
-  ends({ of, scale }) {
+  ends() {
+    const { of, scale } = this.marks();
     if (of === "mean") return ["0", this.highMean.toPrecision(3)];
     return scale === "own" ? ["lowest", "peak of each neuron"] : ["0", this.answer.high.toPrecision(3)];
   }
@@ -118,7 +119,7 @@ export class CortexMap {
 
   key(event) {
     if (!this.answer) return;
-    const { pointed } = this.marks;
+    const { pointed } = this.marks();
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!way && event.key !== "Enter") return;
     event.preventDefault();

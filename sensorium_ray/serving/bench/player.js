@@ -20,7 +20,6 @@ export class Player {
 
   /** Show a film: {file, name, pixels or null, rate}; what has no pixels is played by the browser if it can. */
   show(film) {
-    this.pause();
     this.film = film;
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = film.pixels ? null : URL.createObjectURL(film.file);

@@ -8,9 +8,10 @@ const LEVELS = 256;
 const STILL = 5; // px that a pointer may move in a click
 
 export class Raster {
-  /** picks: {time(seconds), point(neuron), choose(neuron)}. */
-  constructor(canvas, picks) {
+  /** marks() tells {time, chosen, pointed}; picks: {time(seconds), point(neuron), choose(neuron)}. */
+  constructor(canvas, marks, picks) {
     this.canvas = canvas;
+    this.marks = marks;
     this.picks = picks;
     this.answer = null;
     new ResizeObserver(() => this.repaint()).observe(canvas);
@@ -31,12 +32,10 @@ export class Raster {
   /** Draw anew with all that is dear: after another size, other colours or another answer. */
   repaint() {
     this.picture = null;
-    if (this.marks) this.draw(this.marks);
+    this.draw();
   }
 
-  /** marks: {time, chosen, pointed}. */
-  draw(marks) {
-    this.marks = marks;
+  draw() {
     if (!this.answer || !this.canvas.clientWidth) return;
     const { context, width, height } = begin(this.canvas);
     const plot = (this.plot = { left: LEFT, width: width - LEFT - 1, height: height - BOTTOM });
@@ -45,7 +44,8 @@ export class Raster {
     context.drawImage(this.picture, plot.left, 0, plot.width, plot.height);
     this.axes(context, plot);
     const y = (neuron) => ((this.rowOf[neuron] + 0.5) / this.answer.neurons) * plot.height;
-    marks.chosen.forEach((neuron, index) => {
+    const { time, chosen, pointed } = this.marks();
+    chosen.forEach((neuron, index) => {
       context.fillStyle = colour(`series-${index}`);
       context.beginPath();
       context.moveTo(plot.left - 1, y(neuron));
@@ -53,9 +53,12 @@ export class Raster {
       context.lineTo(plot.left - 10, y(neuron) + 5);
       context.fill();
     });
-    context.fillStyle = colour("cursor");
-    if (marks.pointed !== null) context.fillRect(plot.left, y(marks.pointed) - 0.5, plot.width, 1);
-    context.fillRect(plot.left + (marks.time / this.seconds) * plot.width - 0.75, 0, 1.5, plot.height);
+    const x = plot.left + (time / this.seconds) * plot.width;
+    for (const [paint, wide] of [["card", 4], ["cursor", 1.5]]) { // an edge, so that it is seen on every level
+      context.fillStyle = colour(paint);
+      if (pointed !== null) context.fillRect(plot.left, y(pointed) - wide / 2, plot.width, wide);
+      context.fillRect(x - wide / 2, 0, wide, plot.height);
+    }
   }
 
   get seconds() {
@@ -144,7 +147,7 @@ export class Raster {
 
   key(event) {
     if (!this.answer) return;
-    const { time, pointed } = this.marks;
+    const { time, pointed } = this.marks();
     const { frames, rate, neurons } = this.answer;
     const row = pointed === null ? -1 : this.rowOf[pointed];
     const large = event.shiftKey ? 10 : 1;

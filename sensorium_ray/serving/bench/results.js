@@ -15,13 +15,17 @@ export class Results {
     this.answer = this.mouse = this.recorded = this.pointed = null;
     this.chosen = [];
     this.time = 0;
+    this.due = null; // request of a frame to draw in
     const picks = {
       time: (seconds) => (seek(seconds), this.say()),
       point: (neuron) => this.point(neuron),
       choose: (neuron) => this.toggle(neuron),
     };
-    this.raster = new Raster($("raster"), picks);
-    this.map = new CortexMap($("map"), picks);
+    const marks = () => ({
+      time: this.moment, chosen: this.chosen, pointed: this.pointed, of: $("map-of").value, scale: $("scale").value,
+    });
+    this.raster = new Raster($("raster"), marks, picks);
+    this.map = new CortexMap($("map"), marks, picks);
     this.traces = new Traces($("traces"), (neuron) => this.toggle(neuron));
     for (const id of ["order", "scale"]) $(id).addEventListener("change", () => this.arrange());
     $("map-of").addEventListener("change", () => this.draw());
@@ -39,6 +43,7 @@ export class Results {
     for (const id of ["answered", "traces-card", "numbers-card", "legend"]) $(id).hidden = true;
     $("empty").hidden = false;
     this.map.show(mouse, null);
+    $("map-choice").hidden = !mouse.positions;
     $("map-about").textContent = mouse.positions
       ? `${mouse.neurons} neurons at their places, seen from above${areasOf(mouse)}.`
       : "Where this mouse's neurons lie is not known to this model, so there is no map.";
@@ -107,15 +112,21 @@ export class Results {
     this.draw();
   }
 
+  /** Once a frame of the screen, however much changes. */
   draw() {
-    const { chosen, pointed, answer } = this;
-    const time = this.moment;
-    this.map.draw({ time, chosen, pointed, of: $("map-of").value, scale: $("scale").value });
-    if (!answer) return;
-    this.raster.draw({ time, chosen, pointed });
-    this.traces.at(time * answer.rate);
+    this.due ??= requestAnimationFrame(() => {
+      this.due = null;
+      this.paint();
+    });
+  }
+
+  paint() {
+    this.map.draw();
+    if (!this.answer) return;
+    this.raster.draw();
+    this.traces.at(this.moment * this.answer.rate);
     $("readout").textContent = this.reading();
-    [$("legend-low").textContent, $("legend-high").textContent] = this.map.ends({ of: $("map-of").value, scale: $("scale").value });
+    [$("legend-low").textContent, $("legend-high").textContent] = this.map.ends();
   }
 
   /** For those who hear the page: only what they do is told, not every frame of a clip that plays. */
