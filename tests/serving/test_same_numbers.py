@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import tritonclient.http as triton
 from npz import pack
+from serving.browsing import CHROMIUM, Bench, chromium
 from serving.endpoints import Running, serving
 from tiny_store import Tiny
 
@@ -76,3 +77,15 @@ def test_curl(running: Running, clip: Clip, expected: np.ndarray, tmp_path: Path
 def test_the_python_client(running: Running, clip: Clip, expected: np.ndarray) -> None:
     with SensoriumClient(running.url) as client:
         agree(client.predict(MODEL, clip, MOUSE).values, expected)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: make chromium")
+def test_the_page(running: Running, clip: Clip, expected: np.ndarray) -> None:
+    with chromium() as browser:
+        bench = Bench(browser.new_page(), running.url)
+        bench.choose(MODEL, MOUSE)
+        bench.drop("clip.npz", pack({name: getattr(clip, name) for name in CLIP_ARRAYS}))
+        bench.page.wait_for_selector("#own-states:not([hidden])")
+        bench.predict()
+        agree(bench.array("Responses, npy"), expected)
+        assert bench.faults == []
