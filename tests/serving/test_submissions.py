@@ -136,11 +136,13 @@ def test_a_submission_is_scored_and_ranked_as_beside_the_board(
     assert not list((board / "inbox").glob("*.partial"))
 
 
-def test_withheld_scores_are_told_to_nobody(make_board: Callable[..., Path], sent: Callable[..., Path]) -> None:
+def test_withheld_scores_are_told_to_nobody(
+    make_board: Callable[..., Path], sent: Callable[..., Path], unscored: None
+) -> None:
     board = make_board()
     endpoint = web(board)
     location = post(endpoint, sent(0.2), team="a").headers["location"]
-    finished(endpoint, location)
+    score(board)
     [file] = board.glob("teams/*/0001/submission.json")
     final = json.loads(file.read_text())["scores"]["main"]["final"]
     hidden = [str(value) for score in final.values() for value in score.values() if value is not None]
@@ -281,15 +283,18 @@ def test_a_queue_is_bounded(
     make_board: Callable[..., Path], sent: Callable[..., Path], unscored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = make_board()
-    endpoint = web(board)
     monkeypatch.setattr(inbox.Inbox.__init__, "__defaults__", (1,))
     endpoint = web(board)
     assert post(endpoint, sent(0.2), team="a").status_code == 202
     answer = post(endpoint, sent(0.2), team="b")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
-    assert answer.json()["detail"] == "the inbox: 1 submissions wait to be scored; send it again in a minute"
+    assert answer.json()["detail"] == "the inbox: no more submissions may wait to be scored; send it again in a minute"
     score(board)
     assert post(endpoint, sent(0.2), team="b").status_code == 202
+    monkeypatch.setattr("sensorium_ray.serving.desk._UPLOADS", 0)
+    answer = post(web(make_board("other")), sent(0.2), team="a")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("the inbox: no more submissions may be sent at once;")
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(
@@ -308,7 +313,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(
 
 
 def until(true: Callable[[], object]) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         if true():
             return
         time.sleep(0.1)
