@@ -309,7 +309,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(
             connection.sendall(f"{head}\r\n\r\n".encode() + body[:-10])
             until(lambda: list((board / "inbox").glob("*.partial")))
         until(lambda: not list((board / "inbox").glob("*.partial")))
-        assert httpx.get(url + URL).json() == {"submissions": []}
+        assert httpx.get(url + URL, timeout=60).json() == {"submissions": []}
 
 
 def until(true: Callable[[], object]) -> None:
@@ -573,7 +573,8 @@ def test_a_real_endpoint_writes_to_the_disk_and_goes_on_after_a_kill(
         large = httpx.post(running.url + URL, params={"team": "b"}, content=megabytes(400), headers=ZIP, timeout=60)
         assert large.status_code == 202
         assert most_memory(replica.pid) - before < 100 * 1024**2
-        answer = httpx.post(running.url + URL, params={"team": "a"}, content=sent(0.2).read_bytes(), headers=ZIP)
+        body = sent(0.2).read_bytes()
+        answer = httpx.post(running.url + URL, params={"team": "a"}, content=body, headers=ZIP, timeout=60)
         assert answer.status_code == 202
         os.kill(replica.pid, signal.SIGKILL)
         until(lambda: Leaderboard.open(board).submissions == 1)
