@@ -50,7 +50,7 @@ class Desk:
         FullError : too many are being sent, or wait.
         """
         if not self._places.acquire(blocking=False):
-            raise FullError(f"{_UPLOADS} submissions are being sent", "the inbox", "send it again in a minute")
+            raise FullError("no more submissions may be sent at once", "the inbox", "send it again in a minute")
         try:
             with self.inbox.upload(name, size) as upload:
                 yield upload

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 LIMIT = 8192 * MEBIBYTE
 """Of a submission; the largest have some 5 GB."""
+_SMALLER = "a submission has some 5 GB at most"
 _AGAIN = "10"
 """Seconds after which there may be room for a submission."""
 _PAGE = {
@@ -62,15 +63,13 @@ def routes(desk: Desk | None) -> APIRouter:
         open_desk = there()
         whose = _team(request.user, team)
         name = FILES[media_type_of(request.headers.get("content-type", ""), FILES)]
-        try:
-            checked_note(note)
-        except SubmissionError as error:
-            raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, error) from error
+        _require_plain(request)
+        words = _checked(checked_note, note)
         try:
             with _has_room(), ExitStack() as stack:
                 upload = await _to_its_end(stack.enter_context, open_desk.upload(name, announced(request)))
                 await _receive(request, upload)
-                entry, is_new = await _to_its_end(open_desk.accept, upload, whose, note)
+                entry, is_new = await _to_its_end(open_desk.accept, upload, whose, words)
         except FullError as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, error, headers={"Retry-After": _AGAIN})
         except QuotaError as error:
@@ -132,8 +131,12 @@ def _team(key: Key | None, named: str | None) -> str:
     team = named if key is None else key.name
     if team is None:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, DataError("is missing", "team", "name it with ?team=…"))
+    return _checked(checked_name, team)
+
+
+def _checked(check: Callable[[str], str], text: str) -> str:
     try:
-        return checked_name(team)
+        return check(text)
     except SubmissionError as error:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, error) from error
 
@@ -149,17 +152,20 @@ def _told(entry: Entry) -> dict[str, Any]:
     return told
 
 
-async def _receive(request: Request, upload: Upload) -> None:
-    """Write a request's body to the disk."""
-    mend = "a submission has some 5 GB at most"
+def _require_plain(request: Request) -> None:
+    """Refuse a body that is known to be too large, or that is packed once more, before it is sent."""
     if request.headers.get("content-encoding", "identity") != "identity":
         error = DataError("is packed once more", "the body", "send it without Content-Encoding")
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, error)
     if announced(request) > LIMIT:
-        raise too_large(LIMIT, mend)
+        raise too_large(LIMIT, _SMALLER)
+
+
+async def _receive(request: Request, upload: Upload) -> None:
+    """Write a request's body to the disk."""
     async for piece in request.stream():
         if upload.size + len(piece) > LIMIT:
-            raise too_large(LIMIT, mend)
+            raise too_large(LIMIT, _SMALLER)
         await _to_its_end(upload.write, piece)
     if not upload.size:
         raise bad_request("is empty", mend="send the submission's file as it is")

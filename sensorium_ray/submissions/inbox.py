@@ -262,7 +262,7 @@ class Inbox:
 
     def _require_room(self) -> None:
         if len(self.waiting()) >= self._most:
-            raise FullError(f"{self._most} submissions wait to be scored", "the inbox", "send it again in a minute")
+            raise FullError("no more submissions may wait to be scored", "the inbox", "send it again in a minute")
 
 
 def _remove_abandoned(folder: Path) -> None:

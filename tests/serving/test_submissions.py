@@ -137,11 +137,13 @@ def test_a_submission_is_scored_and_ranked_as_beside_the_board(
     assert not list((board / "inbox").glob("*.partial"))
 
 
-def test_withheld_scores_are_told_to_nobody(make_board: Callable[..., Path], sent: Callable[..., Path]) -> None:
+def test_withheld_scores_are_told_to_nobody(
+    make_board: Callable[..., Path], sent: Callable[..., Path], unscored: None
+) -> None:
     board = make_board()
     endpoint = web(board)
     location = post(endpoint, sent(0.2), team="a").headers["location"]
-    finished(endpoint, location)
+    score(board)
     [file] = board.glob("teams/*/0001/submission.json")
     final = json.loads(file.read_text())["scores"]["main"]["final"]
     hidden = [str(value) for score in final.values() for value in score.values() if value is not None]
@@ -282,15 +284,18 @@ def test_a_queue_is_bounded(
     make_board: Callable[..., Path], sent: Callable[..., Path], unscored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = make_board()
-    endpoint = web(board)
     monkeypatch.setattr(inbox.Inbox.__init__, "__defaults__", (1,))
     endpoint = web(board)
     assert post(endpoint, sent(0.2), team="a").status_code == 202
     answer = post(endpoint, sent(0.2), team="b")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
-    assert answer.json()["detail"] == "the inbox: 1 submissions wait to be scored; send it again in a minute"
+    assert answer.json()["detail"] == "the inbox: no more submissions may wait to be scored; send it again in a minute"
     score(board)
     assert post(endpoint, sent(0.2), team="b").status_code == 202
+    monkeypatch.setattr("sensorium_ray.serving.desk._UPLOADS", 0)
+    answer = post(web(make_board("other")), sent(0.2), team="a")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("the inbox: no more submissions may be sent at once;")
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(
@@ -305,11 +310,11 @@ def test_an_upload_that_is_cut_off_leaves_nothing(
             connection.sendall(f"{head}\r\n\r\n".encode() + body[:-10])
             until(lambda: list((board / "inbox").glob("*.partial")))
         until(lambda: not list((board / "inbox").glob("*.partial")))
-        assert httpx.get(url + URL).json() == {"submissions": []}
+        assert httpx.get(url + URL, timeout=60).json() == {"submissions": []}
 
 
 def until(true: Callable[[], object]) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         if true():
             return
         time.sleep(0.1)
@@ -576,7 +581,8 @@ def test_a_real_endpoint_writes_to_the_disk_and_goes_on_after_a_kill(
         large = httpx.post(running.url + URL, params={"team": "b"}, content=megabytes(400), headers=ZIP, timeout=60)
         assert large.status_code == 202
         assert most_memory(replica.pid) - before < 100 * 1024**2
-        answer = httpx.post(running.url + URL, params={"team": "a"}, content=sent(0.2).read_bytes(), headers=ZIP)
+        body = sent(0.2).read_bytes()
+        answer = httpx.post(running.url + URL, params={"team": "a"}, content=body, headers=ZIP, timeout=60)
         assert answer.status_code == 202
         os.kill(replica.pid, signal.SIGKILL)
         until(lambda: Leaderboard.open(board).submissions == 1)
