@@ -15,6 +15,8 @@ from ..errors import BundleError, DataError
 from ..storage import StrPath, read_npz
 from .manifest import MEMBER_WEIGHTS, MEMBERS, ONNX, Manifest
 
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
 
 class Predictor(Protocol):
     """What takes a clip and answers; a model and an ensemble alike."""
@@ -76,8 +78,11 @@ def load_predictor(bundle: StrPath, threads: int = 0, cut: Cut | None = None) ->
 
 
 def execution_providers() -> list[str]:
-    """Names of what onnxruntime can compute with here, best first."""
-    return list(ort.get_available_providers())
+    """Names of what onnxruntime computes with here, best first: CUDA where its build for GPUs is there, then the CPU.
+
+    Others that a build may bring are left alone: TensorRT, for one, compiles a graph anew for every length of a clip.
+    """
+    return [name for name in _PROVIDERS if name in ort.get_available_providers()]
 
 
 class _Described:

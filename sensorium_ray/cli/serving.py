@@ -9,7 +9,7 @@ import threading
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,6 +38,12 @@ def serve(
     certificate: Annotated[Path | None, typer.Option(help="Certificate (PEM) for https.")] = None,
     private_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     insecure: Annotated[bool, typer.Option(help="Let other machines in without keys.")] = False,
+    replicas: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+    max_replicas: Annotated[int | None, typer.Option(min=1, help="Processes while much is asked.")] = None,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds that requests may take to finish at the end.")] = 30,
+    logs: Annotated[Path | None, typer.Option(help="Folder of logs, a line of JSON a request; none: Ray's.")] = None,
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], typer.Option(help="Of the logs.")] = "INFO",
+    log_format: Annotated[Literal["JSON", "TEXT"], typer.Option(help="Of the logs.")] = "JSON",
 ) -> None:
     """Answer for bundles over HTTP until Ctrl-C.
 
@@ -59,8 +65,15 @@ def serve(
         certificate=certificate,
         private_key=private_key,
         insecure=insecure,
+        replicas=replicas,
+        max_replicas=max_replicas,
+        drain=drain,
+        log_level=log_level,
+        log_format=log_format,
+        log_folder=logs,
     )
     stopped = threading.Event()
+    signal.signal(signal.SIGTERM, _leave)  # while it starts; what has been started is stopped
     endpoint = runner.start(folder or PRETRAINED, settings, address)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -69,6 +82,10 @@ def serve(
         stopped.wait()
     finally:
         endpoint.stop()
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)
 
 
 def predict(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from fastapi import FastAPI
+from prometheus_client import Metric
 from ray import serve
 from ray.serve.config import BackpressureConfig
+from ray.serve.exceptions import RayServeException
 from ray.serve.schema import LoggingConfig
 
-from . import front
+from . import front, gate, monitoring
 from .app import make_app
 from .catalogue import Catalogue
 from .predictors import Predictors
@@ -20,8 +23,10 @@ from .settings import Settings
 _NAME = "sensorium"
 _ONGOING = 8
 """Requests that a replica reads and answers at once."""
-_LAST_SECONDS = 5.0
-"""How long requests may take to finish when the endpoint stops."""
+_BUSY = 4.0
+"""Requests at once, queue included, that a replica has on average when another is started, where there may be more."""
+_TOLD_WITHIN = 5.0
+"""Seconds in which replicas tell what they counted; one that does not is left out."""
 _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 
 
@@ -32,9 +37,27 @@ class Replica:
         self._models = models
         self._settings = settings
         self._predictors = Predictors(models)
+        logging.getLogger("ray.serve.sensorium").setLevel(settings.log_level)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_app(self._models, self._predictors.predict, self._settings.keys, self._settings.per_minute)
+        settings = self._settings
+        app = make_app(self._models, self._predictors.predict, settings.keys, settings.per_minute, _gathered)
+        gate.HERE.app = app
+        return app
+
+    async def counted(self) -> tuple[str, list[Metric]]:
+        """Name of this replica, and what it has counted."""
+        return serve.get_replica_context().replica_id.unique_id, list(monitoring.REGISTRY.collect())
+
+    async def close(self) -> None:
+        """Refuse further requests, and return when those that run are answered."""
+        await gate.HERE.close()
+
+
+async def _gathered() -> dict[str, list[Metric]]:
+    handle = serve.get_app_handle(serve.get_replica_context().app_name)
+    told = await handle.broadcast("counted").results_async(timeout_s=_TOLD_WITHIN, return_exceptions=True)
+    return dict(one for one in told if not isinstance(one, BaseException))
 
 
 def runs() -> bool:
@@ -55,18 +78,40 @@ def start(models: Catalogue, settings: Settings, private: Path) -> None:
         listening |= {"ssl_certfile": str(settings.certificate), "ssl_keyfile": str(settings.private_key)}
     serve.start(http_options=listening, logging_config=_QUIET)
     front.tell_broken_off(private)
+    serve.run(application(models, settings), name=_NAME, logging_config=_QUIET)
+
+
+def application(models: Catalogue, settings: Settings) -> serve.Application:
+    """What Serve runs."""
+    logs = _QUIET.model_copy(
+        update={
+            "encoding": settings.log_format,
+            "logs_dir": None if settings.log_folder is None else str(settings.log_folder),
+        }
+    )
+    grows = settings.max_replicas is not None
+    between = {"min_replicas": settings.replicas, "max_replicas": settings.max_replicas}
     replica = serve.deployment(
         serve.ingress()(Replica),
+        num_replicas=None if grows else settings.replicas,
+        autoscaling_config=between | {"target_ongoing_requests": _BUSY} if grows else None,
         max_ongoing_requests=_ONGOING,
         max_queued_requests=settings.queue,
         backpressure_config=BackpressureConfig(status_code=503, retry_after_s=int(RETRY_AFTER)),
-        graceful_shutdown_timeout_s=_LAST_SECONDS,
+        graceful_shutdown_timeout_s=settings.drain,
+        logging_config=logs,
     )
-    serve.run(replica.bind(models, settings), name=_NAME, logging_config=_QUIET)
+    return replica.bind(models, settings)
 
 
-def stop(everything: bool) -> None:
-    """Let requests finish for a few seconds, then end the replicas, and Serve if `everything`."""
+def close(seconds: float) -> None:
+    """Have the replicas refuse new requests, and return when those that run are answered, or after some seconds."""
+    with suppress(RayServeException, TimeoutError):  # it never came to life, or it takes too long
+        closing = serve.get_app_handle(_NAME).broadcast("close")
+        closing.results(timeout_s=seconds, return_exceptions=True)
+
+
+def stop() -> None:
+    """End the replicas, and Serve."""
     serve.delete(_NAME)
-    if everything:
-        serve.shutdown()
+    serve.shutdown()

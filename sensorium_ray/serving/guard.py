@@ -15,8 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..errors import DataError
 from . import keys
 from .problems import problem
+from .requests import LIVE, METRICS, READY, about
 
-_OPEN = ("/v2/health/live", "/v2/health/ready")
+_OPEN = (LIVE, READY)
 """Addresses that tell nothing and need no key: balancers ask them."""
 
 
@@ -42,12 +43,14 @@ class Guard:
             return
         presented = _presented(Headers(scope=scope))
         key = None if presented is None else keys.find(self._known, presented)
+        about(scope).key = None if key is None else key.name
         if key is None:
             what = "is missing" if presented is None else "is none of this endpoint's"
             error = DataError(what, "authorization", "send the header 'Authorization: Bearer KEY'")
             answer = problem(HTTPStatus.UNAUTHORIZED, error, headers={"WWW-Authenticate": "Bearer"})
-        elif not key.allows("predict"):
-            error = DataError(f"of '{key.name}' is not for this", "authorization", "ask for a key that is for predict")
+        elif not key.allows(_needed(scope["path"])):
+            mend = f"ask for a key that is for {_needed(scope['path'])}"
+            error = DataError(f"of '{key.name}' is not for this", "authorization", mend)
             answer = problem(HTTPStatus.FORBIDDEN, error)
         elif self._limit is not None and not self._counts.hit(self._limit, key.name):
             error = DataError(f"asks more than {self._limit.amount} times a minute", key.name, "ask later")
@@ -57,6 +60,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         await answer(scope, receive, send)
+
+
+def _needed(path: str) -> keys.Scope:
+    """What a key must be for."""
+    return "admin" if path == METRICS else "predict"
 
 
 def _presented(headers: Headers) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 from ..bundle.fetching import on_disk
 from ..bundle.predictor import Predictor, load_predictor
 from ..data.clip import Clip
+from .monitoring import LOADED
 from .served import Models, find
 from .streaming import Parts
 
@@ -56,5 +57,6 @@ class Predictors:
                 self._loaded.popitem(last=False)
             with on_disk(model.path) as folder:
                 self._loaded[model.checksum] = load_predictor(folder)
+            LOADED.set(len(self._loaded))
         self._loaded.move_to_end(model.checksum)
         return self._loaded[model.checksum]

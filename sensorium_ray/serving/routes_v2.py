@@ -15,6 +15,7 @@ from .openapi import INFER, REFUSED
 from .problems import Refusal
 from .protocol_v1 import BODY_LIMITS
 from .protocol_v2 import HEADER_LENGTH, VERSION
+from .requests import about
 from .served import Models, Predict, Served, find
 from .streaming import whole
 
@@ -57,11 +58,14 @@ def routes(models: Models, predict: Predict) -> APIRouter:
     async def infer(name: str, request: Request, version: str = VERSION) -> Response:
         """Predict the responses of a mouse to a clip, given as tensors."""
         model = _find(models, name, version)
+        known = about(request.scope)
+        known.model = name
         header_length = request.headers.get(HEADER_LENGTH)
         body = await read_body(request, BODY_LIMITS[JSON if header_length is None else NPZ])
         inference = await asyncio.to_thread(protocol_v2.read_inference, body, header_length)
         mouse = model.mouse(inference.mouse)
         shape = inference.shape(model, mouse)
+        known.mouse, known.frames, known.neurons = mouse, inference.clip.frames, shape[0]
         responses = await whole(predict(name, inference.clip, mouse, inference.neurons), shape)
         answer, length = await asyncio.to_thread(protocol_v2.write_inference, model, mouse, inference, responses)
         if length is None:

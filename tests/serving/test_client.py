@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serving.endpoints import SENSORIUM, Awaited, Running, free_port, serving
+from serving.endpoints import SENSORIUM, Awaited, Running, free_port, gone, serving, starting
 
 from sensorium_ray import storage
 from sensorium_ray.bundle.manifest import Manifest
@@ -124,6 +124,8 @@ def test_without_a_folder_it_serves_what_comes_with_the_package(make_clip: Calla
             answer = client.predict(model["name"], make_clip(60, height, width), mouse["name"])
             assert answer.shape == (mouse["neurons"], 60)
             assert answer.max() > 0
+        found.process.kill()  # it cannot see to its processes any more
+        assert gone(found)
 
 
 def test_sigterm_ends_it_and_all_that_it_started(served: Running) -> None:
@@ -132,6 +134,14 @@ def test_sigterm_ends_it_and_all_that_it_started(served: Running) -> None:
     assert served.process.stderr is not None
     assert served.process.stderr.read() == ""
     assert served.processes() == []
+
+
+def test_sigterm_ends_it_while_it_starts_too(bundles: Path) -> None:
+    with starting(bundles) as found:
+        until(lambda: bool(found.processes("haproxy -db")))
+        found.process.send_signal(signal.SIGTERM)
+        assert found.process.wait(60) == 0
+        assert gone(found)
 
 
 def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:

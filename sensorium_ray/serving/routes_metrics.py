@@ -1,0 +1,22 @@
+"""The address that Prometheus asks."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from . import monitoring
+from .monitoring import Gather
+from .requests import METRICS
+
+
+def routes(gather: Gather) -> APIRouter:
+    """Router that tells what was gathered."""
+    router = APIRouter(tags=["operating"])
+
+    @router.get(METRICS, response_class=Response)
+    async def metrics() -> Response:
+        """Tell what is counted, of every replica, in Prometheus' text format."""
+        return Response(monitoring.exposition(await gather()), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return router
