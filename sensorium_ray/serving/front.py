@@ -86,16 +86,17 @@ def tell_broken_off(folder: Path) -> None:
 def wait_until_sent(folder: Path, seconds: float) -> None:
     """Return when HAProxy has sent all that the replicas answered, which clients may read slowly; or after a while."""
     end = time.monotonic() + seconds
-    with suppress(OSError):  # there is none
-        while time.monotonic() < end and _sending(folder):
-            time.sleep(0.1)
+    for commands in folder.glob("*/admin.sock"):
+        with suppress(OSError):  # it has ended
+            while time.monotonic() < end and _sending(commands):
+                time.sleep(0.1)
 
 
-def _sending(folder: Path) -> int:
+def _sending(commands: Path) -> int:
     """Answers that are under way: the current sessions of all backends."""
     with socket.socket(socket.AF_UNIX) as admin:
         admin.settimeout(1)
-        admin.connect(str(folder / "admin.sock"))
+        admin.connect(str(commands))
         admin.sendall(b"show stat -1 2 -1\n")
         with admin.makefile() as lines:
             return sum(int(row["scur"]) for row in csv.DictReader(lines))

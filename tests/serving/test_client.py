@@ -99,7 +99,7 @@ def test_models_are_added_and_removed_while_it_runs(served: Running, bundles: Pa
 
 
 def until(true: Callable[[], bool]) -> None:
-    for _ in range(120):
+    for _ in range(400):
         if true():
             return
         time.sleep(0.25)
