@@ -22,6 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,7 @@ class Client:
         return "hang up", "left"
 
 
+@cache
 def _npz(frames: int) -> bytes:
     random_state = np.random.default_rng(frames)
     arrays = {

@@ -73,7 +73,7 @@ def serve(
         log_folder=logs,
     )
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, _leave)  # while it starts; what has been started is stopped
+    signal.signal(signal.SIGTERM, _leave)  # while it starts, until Ray, once it is there, does the same
     endpoint = runner.start(folder or PRETRAINED, settings, address)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -84,8 +84,9 @@ def serve(
         endpoint.stop()
 
 
-def _leave(*_: object) -> None:
-    sys.exit(0)
+def _leave(number: int, _: object) -> None:
+    """End, and stop what was started on the way out."""
+    sys.exit(number)
 
 
 def predict(

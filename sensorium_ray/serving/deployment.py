@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +56,8 @@ class Replica:
 
 
 async def _gathered() -> dict[str, list[Metric]]:
-    handle = serve.get_app_handle(serve.get_replica_context().app_name)
+    context = serve.get_replica_context()
+    handle = await asyncio.to_thread(serve.get_deployment_handle, context.deployment, context.app_name)
     told = await handle.broadcast("counted").results_async(timeout_s=_TOLD_WITHIN, return_exceptions=True)
     return dict(one for one in told if not isinstance(one, BaseException))
 

@@ -140,8 +140,10 @@ def test_sigterm_ends_it_while_it_starts_too(bundles: Path) -> None:
     with starting(bundles) as found:
         until(lambda: bool(found.processes("haproxy -db")))
         found.process.send_signal(signal.SIGTERM)
-        assert found.process.wait(60) == 0
+        assert found.process.wait(60) == signal.SIGTERM
         assert gone(found)
+        assert found.process.stderr is not None
+        assert found.process.stderr.read() == ""
 
 
 def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:
