@@ -73,20 +73,15 @@ def serve(
         log_folder=logs,
     )
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, _leave)  # while it starts, until Ray, once it is there, does the same
+    for number in (signal.SIGINT, signal.SIGTERM):  # before it starts: what is half started cannot be stopped
+        signal.signal(number, lambda *_: stopped.set())
     endpoint = runner.start(folder or PRETRAINED, settings, address)
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
-        typer.echo(_greeting(endpoint))
+        if not stopped.is_set():
+            typer.echo(_greeting(endpoint))
         stopped.wait()
     finally:
         endpoint.stop()
-
-
-def _leave(number: int, _: object) -> None:
-    """End, and stop what was started on the way out."""
-    sys.exit(number)
 
 
 def predict(

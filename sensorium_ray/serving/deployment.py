@@ -29,6 +29,7 @@ _BUSY = 4.0
 _TOLD_WITHIN = 5.0
 """Seconds in which replicas tell what they counted; one that does not is left out."""
 _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+_logger = logging.getLogger("ray.serve.sensorium")
 
 
 class Replica:
@@ -38,11 +39,11 @@ class Replica:
         self._models = models
         self._settings = settings
         self._predictors = Predictors(models)
-        logging.getLogger("ray.serve.sensorium").setLevel(settings.log_level)
+        _logger.setLevel(settings.log_level)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         settings = self._settings
-        app = make_app(self._models, self._predictors.predict, settings.keys, settings.per_minute, _gathered)
+        app = make_app(self._models, self._predictors.predict, settings.keys, settings.per_minute, self._gathered)
         gate.HERE.app = app
         return app
 
@@ -54,12 +55,18 @@ class Replica:
         """Refuse further requests, and return when those that run are answered."""
         await gate.HERE.close()
 
+    async def _gathered(self) -> dict[str, list[Metric]]:
+        told = [await self.counted()]
+        try:
+            told += await asyncio.wait_for(self._all_counted(), _TOLD_WITHIN)
+        except (RayServeException, TimeoutError) as error:  # it has just begun, and does not know the others yet
+            _logger.warning("the metrics are this replica's alone (%s)", error)
+        return dict(one for one in told if not isinstance(one, BaseException))
 
-async def _gathered() -> dict[str, list[Metric]]:
-    context = serve.get_replica_context()
-    handle = await asyncio.to_thread(serve.get_deployment_handle, context.deployment, context.app_name)
-    told = await handle.broadcast("counted").results_async(timeout_s=_TOLD_WITHIN, return_exceptions=True)
-    return dict(one for one in told if not isinstance(one, BaseException))
+    async def _all_counted(self) -> list[tuple[str, list[Metric]]]:
+        context = serve.get_replica_context()
+        handle = await asyncio.to_thread(serve.get_deployment_handle, context.deployment, context.app_name)
+        return await handle.broadcast("counted").results_async(return_exceptions=True)
 
 
 def runs() -> bool:
@@ -108,6 +115,7 @@ def application(models: Catalogue, settings: Settings) -> serve.Application:
 
 def close(seconds: float) -> None:
     """Have the replicas refuse new requests, and return when those that run are answered, or after some seconds."""
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # that a replica is slow now is nobody's concern
     with suppress(RayServeException, TimeoutError):  # it never came to life, or it takes too long
         closing = serve.get_app_handle(_NAME).broadcast("close")
         closing.results(timeout_s=seconds, return_exceptions=True)
