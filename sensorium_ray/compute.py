@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 
 from .errors import SensoriumError
 
@@ -21,11 +22,15 @@ def connect(address: str | None = None) -> None:
 
     if ray.is_initialized():
         return
+    before = signal.getsignal(signal.SIGTERM)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None and "RAY_ADDRESS" not in os.environ:
         ray.init(address="local", include_dashboard=False, object_store_memory=400 * 1024**2, **quiet)
     else:
         ray.init(address=address or "auto", **quiet)
+    if callable(before) and signal.getsignal(signal.SIGTERM) is not before:
+        # Ray has put its own in place, which would end the process amid whatever it does.
+        signal.signal(signal.SIGTERM, before)
 
 
 def original(error: BaseException) -> BaseException:

@@ -47,6 +47,7 @@ RAY = {
     "search/sweep.py",
     "search/tune_trial.py",
     "search/tuner.py",
+    "serving/building.py",
     "serving/deployment.py",
     "serving/runner.py",
     "serving/workers.py",

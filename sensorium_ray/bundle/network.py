@@ -12,6 +12,8 @@ import onnxruntime as ort
 from ..errors import BundleError
 from .manifest import ONNX
 
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
 Windows = Mapping[str, np.ndarray]
 """video (batch, frames, height, width), behavior (batch, channels, frames), pupil_center (batch, 2, frames), float32;
 mouse (batch,), its place among the bundle's mice; neurons (n,), numbered through all mice; moment (batch, frames), the
@@ -57,5 +59,8 @@ class OnnxNetwork:
 
 
 def execution_providers() -> list[str]:
-    """Names of what onnxruntime can compute with here, best first."""
-    return list(ort.get_available_providers())
+    """Names of what onnxruntime computes with here, best first: CUDA where its build for GPUs is there, then the CPU.
+
+    Others that a build may bring are left alone: TensorRT, for one, compiles a graph anew for every length of a clip.
+    """
+    return [name for name in _PROVIDERS if name in ort.get_available_providers()]

@@ -9,7 +9,7 @@ import threading
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -44,6 +44,12 @@ def serve(
     leaderboard: Annotated[
         Path | None, typer.Option(metavar="BOARD", help="Leaderboard, made by `sensorium leaderboard init`, to serve.")
     ] = None,
+    replicas: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+    max_replicas: Annotated[int | None, typer.Option(min=1, help="Processes while much is asked.")] = None,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds that requests may take to finish at the end.")] = 30,
+    logs: Annotated[Path | None, typer.Option(help="Folder of logs, a line of JSON a request; none: Ray's.")] = None,
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], typer.Option(help="Of the logs.")] = "INFO",
+    log_format: Annotated[Literal["JSON", "TEXT"], typer.Option(help="Of the logs.")] = "JSON",
 ) -> None:
     """Answer for bundles over HTTP until Ctrl-C.
 
@@ -69,13 +75,20 @@ def serve(
         worker_gpus=worker_gpus,
         batch=batch,
         leaderboard=None if leaderboard is None else leaderboard.absolute(),
+        replicas=replicas,
+        max_replicas=max_replicas,
+        drain=drain,
+        log_level=log_level,
+        log_format=log_format,
+        log_folder=logs,
     )
     stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # before it starts: what is half started cannot be stopped
+        signal.signal(number, lambda *_: stopped.set())
     endpoint = runner.start(folder or PRETRAINED, settings, address)
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
-        typer.echo(_greeting(endpoint))
+        if not stopped.is_set():
+            typer.echo(_greeting(endpoint))
         stopped.wait()
     finally:
         endpoint.stop()

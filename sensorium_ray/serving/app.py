@@ -6,7 +6,6 @@ It takes a predict function, so that it runs and is tested without Ray; `runner.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -20,11 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
 from ..version import package_version
-from . import openapi, routes_bench, routes_board, routes_v1, routes_v2
+from . import monitoring, openapi, routes_bench, routes_board, routes_metrics, routes_v1, routes_v2
 from .desk import Desk
 from .guard import Guard
 from .keys import Key
+from .monitoring import Gather
 from .problems import RETRY_AFTER, Refusal, problem
+from .requests import Identified, Recorded, request_id
 from .served import Models, Predict
 
 logger = logging.getLogger("ray.serve.sensorium")  # below Serve's own, so that it lands in the replica's log
@@ -36,6 +37,7 @@ def make_app(
     keys: Sequence[Key] = (),
     per_minute: int | None = None,
     desk: Desk | None = None,
+    gather: Gather = monitoring.this_process,
 ) -> FastAPI:
     """Application that answers for `models`, by name, with `predict`.
 
@@ -43,19 +45,24 @@ def make_app(
     ----------
     keys, per_minute : as in `guard.Guard`.
     desk : takes submissions to a leaderboard; None: there is no leaderboard here.
+    gather : tells what all replicas have counted.
     """
     app = _Application(models, keyed=bool(keys))
     app.add_middleware(Guard, known=keys, per_minute=per_minute)
     app.add_middleware(_Failures)
+    app.add_middleware(Recorded)
+    app.add_middleware(Identified)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
 
+    predict = monitoring.counted(predict)
     app.include_router(routes_bench.routes())
     app.include_router(routes_v1.routes(models, predict))
     app.include_router(routes_v2.routes(models, predict))
     app.include_router(routes_board.routes(desk))
+    app.include_router(routes_metrics.routes(gather))
     return app
 
 
@@ -77,7 +84,8 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     """Answer a request that is at fault."""
     if isinstance(error, Refusal):
         again = {"Retry-After": RETRY_AFTER} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-        return problem(error.status, error.error, headers=again)
+        known = request_id(request.scope) if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+        return problem(error.status, error.error, request_id=known, headers=again)
     if isinstance(error, HTTPException):
         unknown = InputError(error.detail, f"{request.method} {request.url.path}", "GET /v1/models lists the models")
         return problem(error.status_code, unknown, headers=error.headers)
@@ -95,6 +103,10 @@ class _Failures:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope["state"]["running"] = True
         began = False
 
         async def watched(message: Message) -> None:
@@ -103,13 +115,14 @@ class _Failures:
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            with monitoring.RUNNING.track_inprogress():
+                await self.app(scope, receive, watched)
         except ClientDisconnect:
-            logger.info("a client left before its request was read")
+            pass  # before its request was read; the record says so
         except Exception:
-            request_id = Request(scope).headers.get("x-request-id") or uuid.uuid4().hex
-            logger.exception("request %s to %s failed", request_id, scope["path"])
+            known = request_id(scope)
+            logger.exception("request %s failed", known, extra={"request_id": known})
             if began:  # all that is left is to break off, which a client sees
                 raise
             failed = SensoriumError("failed", "the endpoint", "its log tells why, by this request_id")
-            await problem(HTTPStatus.INTERNAL_SERVER_ERROR, failed, request_id=request_id)(scope, receive, send)
+            await problem(HTTPStatus.INTERNAL_SERVER_ERROR, failed, request_id=known)(scope, receive, send)

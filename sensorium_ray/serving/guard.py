@@ -15,11 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..errors import DataError
 from . import keys, routes_bench
 from .problems import problem
+from .requests import LIVE, METRICS, READY, about
 
-OPEN = routes_bench.ADDRESSES | {"/v2/health/live", "/v2/health/ready", "/v1/leaderboard", "/v1/leaderboard.html"}
+OPEN = routes_bench.ADDRESSES | {LIVE, READY, "/v1/leaderboard", "/v1/leaderboard.html"}
 """Addresses that need no key: the page's and those that balancers ask, which tell nothing, and standings, which are
 public."""
-_SCOPES: dict[str, keys.Scope] = {"/v1/submissions": "submit", "/v1/leaderboard/open": "admin"}
+_SCOPES: dict[str, keys.Scope] = {"/v1/submissions": "submit", "/v1/leaderboard/open": "admin", METRICS: "admin"}
 """What a key must be for, by how an address begins; for all others, predict."""
 
 
@@ -46,6 +47,7 @@ class Guard:
             return
         presented = _presented(Headers(scope=scope))
         key = None if presented is None else keys.find(self._known, presented)
+        about(scope).key = None if key is None else key.name
         if key is None:
             what = "is missing" if presented is None else "is none of this endpoint's"
             error = DataError(what, "authorization", "send the header 'Authorization: Bearer KEY'")

@@ -103,6 +103,9 @@ SUBMITTED: Responses = {
     507: _problem("The disk is full."),
     **refusals(400, 404, 413, 415, 422),
 }
+TOLD_METRICS: Responses = {
+    200: {"description": "What is counted.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+}
 
 
 def complete(document: dict[str, Any], models: Models, keyed: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..bundle.fetching import on_disk
 from ..bundle.network import Network, OnnxNetwork
 from ..bundle.predictor import Predictor, assemble
 from ..data.clip import Clip
+from .monitoring import LOADED
 from .served import Models, Served, find
 from .streaming import Parts
 
@@ -69,6 +70,7 @@ class Predictors:
                 if len(self._loaded) == LOADED_AT_ONCE:
                     self._loaded.popitem(last=False)
                 self._loaded[model.checksum] = self._open(model)
+                LOADED.set(len(self._loaded))
             self._loaded.move_to_end(model.checksum)
             return self._loaded[model.checksum]
 

@@ -19,6 +19,7 @@ from .bodies import read_body
 from .clips import Film
 from .openapi import PREDICT, PREDICTED, REFUSED, answered
 from .protocol_v1 import FORM
+from .requests import about
 from .selection import FRAMES, NUMBERS, Selection
 from .served import Models, Predict, Served, find
 from .streaming import respond
@@ -67,6 +68,8 @@ def routes(models: Models, predict: Predict) -> APIRouter:
     ) -> Response:
         """Predict the responses of a mouse to a clip: npz or JSON; the answer as JSON, npz, npy, Arrow or Parquet."""
         model = find(models, name)
+        known = about(request.scope)
+        known.model = name
         form = answers.accepted(request.headers.get("accept", ""))
         sampling = Sampling(model.manifest.frame_shape, model.manifest.rate, resize, fit, timing)
         clip, whose, said = await _read_clip(request, model, mouse, rate, sampling)
@@ -74,6 +77,7 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         wanted = await asyncio.to_thread(Selection.read, model, whose, which, frames, mean, dtype == "float16")
         times = wanted.times(clip.frames, clip.rate)
         answer = Answer(model, whose, wanted.unit_ids(model, whose), times, wanted.dtype, said)
+        known.mouse, known.frames, known.neurons = whose, clip.frames, len(answer.unit_ids)
         parts = predict(name, clip, whose, wanted.neurons)
         return await respond(answer, wanted.of(parts, clip.frames), form)
 

@@ -16,6 +16,7 @@ from .openapi import BINARY, INFER, INFERRED, REFUSED, answered
 from .problems import Refusal
 from .protocol_v1 import BODY_LIMITS
 from .protocol_v2 import HEADER_LENGTH, VERSION
+from .requests import about
 from .served import Models, Predict, Served, find
 from .streaming import whole
 
@@ -49,14 +50,16 @@ def routes(models: Models, predict: Predict) -> APIRouter:
             raise Refusal(HTTPStatus.NOT_FOUND, error)
         return model
 
-    for place, asked in (("/models/{name}", only), ("/models/{name}/versions/{version}", of_version)):
-        router.include_router(_model_routes(asked, predict), prefix=place)
-    return router
+    every = APIRouter()  # without a prefix, so that each route knows its whole path, which is what logs tell
+    every.include_router(router)
+    for place, asked in (("/v2/models/{name}", only), ("/v2/models/{name}/versions/{version}", of_version)):
+        every.include_router(_model_routes(place, asked, predict))
+    return every
 
 
-def _model_routes(asked: Callable[..., Awaitable[Served]], predict: Predict) -> APIRouter:
-    """Addresses below that of a model, which `asked` finds."""
-    router = APIRouter()
+def _model_routes(place: str, asked: Callable[..., Awaitable[Served]], predict: Predict) -> APIRouter:
+    """Addresses from that of a model on, which `asked` finds."""
+    router = APIRouter(prefix=place, tags=["v2"], responses=REFUSED)
     found = Depends(asked)
 
     @router.get("", responses=answered("Metadata", 404), response_model=None)
@@ -76,10 +79,13 @@ def _model_routes(asked: Callable[..., Awaitable[Served]], predict: Predict) -> 
         header_length: str | None = Header(None, alias=HEADER_LENGTH, description="Bytes of JSON, if tensors follow."),
     ) -> Response:
         """Predict the responses of a mouse to a clip, given as tensors."""
+        known = about(request.scope)
+        known.model = model.manifest.name
         body = await read_body(request, BODY_LIMITS[JSON if header_length is None else NPZ])
         inference = await asyncio.to_thread(protocol_v2.read_inference, body, header_length)
         mouse = model.mouse(inference.mouse)
         shape = inference.shape(model, mouse)
+        known.mouse, known.frames, known.neurons = mouse, inference.clip.frames, shape[0]
         responses = await whole(predict(model.manifest.name, inference.clip, mouse, inference.neurons), shape)
         answer, length = await asyncio.to_thread(protocol_v2.write_inference, model, mouse, inference, responses)
         if length is None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +30,19 @@ class Endpoint:
     models: Catalogue
     owns_ray: bool
     private: Path
+    drain: float
 
     def stop(self) -> None:
-        """Let requests finish for a few seconds, then end Serve, and Ray if it was started for this."""
+        """Refuse new requests, let those that run finish for `drain` seconds, then end Serve, and Ray if it is ours."""
         from . import deployment
 
-        deployment.stop(everything=not self.owns_ray)
+        end = time.monotonic() + self.drain
+        deployment.close(self.drain)
+        front.wait_until_sent(self.private, end - time.monotonic())
         if self.owns_ray:
             ray.shutdown()
+        else:
+            deployment.stop()
         shutil.rmtree(self.private, ignore_errors=True)
 
 
@@ -57,8 +63,8 @@ def start(folder: StrPath, settings: Settings, address: str | None = None) -> En
         _require_free(settings.host, settings.port)
     private = Path(tempfile.mkdtemp(prefix="serve-", dir="/tmp"))  # a path of a socket may have 97 characters
     try:
-        if alone and settings.certificate is None:  # HAProxy does not speak https here
-            os.environ |= front.environment(private)
+        if alone:
+            os.environ |= front.environment(private, haproxy=settings.certificate is None)  # it speaks no https here
         compute.connect(address)
         from . import deployment  # Serve reads the environment when it is first imported
 
@@ -67,7 +73,7 @@ def start(folder: StrPath, settings: Settings, address: str | None = None) -> En
     except BaseException:
         shutil.rmtree(private, ignore_errors=True)
         raise
-    endpoint = Endpoint(settings.url, models, alone, private)
+    endpoint = Endpoint(settings.url, models, alone, private, settings.drain)
     try:
         deployment.start(models, settings, private)
     except BaseException:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..errors import ConfigError
 from .keys import Key
 
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogFormat = Literal["JSON", "TEXT"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where an endpoint listens, whom it lets in, and where it predicts.
+    """Where an endpoint listens, whom it lets in, where it predicts, how it grows and stops, and what it logs.
 
     Parameters
     ----------
@@ -26,6 +30,11 @@ class Settings:
     worker_gpus : of each.
     batch : windows of like shape, of requests that wait, that a worker answers at once.
     leaderboard : folder of the one that submissions are taken for; None: none are.
+    replicas, max_replicas : processes that speak HTTP, and how many there may be when much is asked; None: no more.
+    drain : seconds that requests may take to finish when the endpoint stops.
+    log_level : of the replicas' logs; INFO has a line a request.
+    log_format : lines of JSON, or text without most of what is known.
+    log_folder : where they are written; None: with Ray's own.
 
     Raises
     ------
@@ -44,11 +53,19 @@ class Settings:
     worker_gpus: float = 0
     batch: int = 1
     leaderboard: Path | None = None
+    replicas: int = 1
+    max_replicas: int | None = None
+    drain: float = 30.0
+    log_level: LogLevel = "INFO"
+    log_format: LogFormat = "JSON"
+    log_folder: Path | None = None
 
     def __post_init__(self) -> None:
         if not (self.keys or self.insecure or _is_loopback(self.host)):
             what = "is reached from other machines, and no key is asked for"
             raise ConfigError(what, f"host {self.host}", "give --keys FILE, or --insecure if that is meant")
+        if self.max_replicas is not None and self.max_replicas < self.replicas:
+            raise ConfigError(f"is less than {self.replicas} replicas", "max replicas", "raise it")
         if (self.certificate is None) != (self.private_key is None):
             raise ConfigError("are given one without the other", "certificate and key of https", "give both")
         for file in (self.certificate, self.private_key):

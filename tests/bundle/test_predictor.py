@@ -8,6 +8,7 @@ import pytest
 from world import World
 
 from sensorium_ray.bundle.manifest import find_bundles
+from sensorium_ray.bundle.network import execution_providers
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import Clip
 from sensorium_ray.data.store import FrameStore
@@ -102,3 +103,16 @@ def test_trials_of_a_store_are_clips(bundles: dict[str, Path], world: World) -> 
         info = store[mouse].select("train")[0]
         answer = predictor.predict(store[mouse].clip(info.trial), mouse)
         assert answer.shape == (store[mouse].neurons, info.frames)
+
+
+@pytest.mark.parametrize(
+    ("available", "chosen"),
+    [(["Tensorrt", "CUDA", "CPU"], ["CUDA", "CPU"]), (["Azure", "CPU"], ["CPU"])],
+)
+def test_cuda_computes_where_it_is_there(
+    available: list[str], chosen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "onnxruntime.get_available_providers", lambda: [f"{name}ExecutionProvider" for name in available]
+    )
+    assert execution_providers() == [f"{name}ExecutionProvider" for name in chosen]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,8 +78,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(*arguments: object) -> Iterator[tuple[Running, str]]:
-    """An endpoint, and its first line."""
+def starting(*arguments: object) -> Iterator[Running]:
+    """An endpoint that does not answer yet."""
     mark, port = uuid.uuid4().hex, free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     process = subprocess.Popen(
@@ -89,14 +90,29 @@ def serving(*arguments: object) -> Iterator[tuple[Running, str]]:
         text=True,
     )
     try:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        said = process.stdout.readline()
-        assert said, f"it ended: {process.stderr.read()}"
-        yield Running(f"http://127.0.0.1:{port}", process, mark), said
+        yield Running(f"http://127.0.0.1:{port}", process, mark)
     finally:
         process.terminate()
         process.wait(30)
+
+
+@contextmanager
+def serving(*arguments: object) -> Iterator[tuple[Running, str]]:
+    """An endpoint, and its first line."""
+    with starting(*arguments) as found:
+        assert found.process.stdout is not None
+        assert found.process.stderr is not None
+        said = found.process.stdout.readline()
+        assert said, f"it ended: {found.process.stderr.read()}"
+        yield found, said
+
+
+def gone(running: Running, seconds: float = 20) -> bool:
+    """Whether nothing that an endpoint started lives any more, before long."""
+    end = time.monotonic() + seconds
+    while running.processes() and time.monotonic() < end:
+        time.sleep(0.2)
+    return not running.processes()
 
 
 @contextmanager

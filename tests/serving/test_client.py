@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serving.endpoints import SENSORIUM, Awaited, Running, free_port, serving
+from serving.endpoints import SENSORIUM, Awaited, Running, free_port, gone, serving, starting
 
 from sensorium_ray import storage
 from sensorium_ray.bundle.manifest import Manifest
@@ -99,7 +99,7 @@ def test_models_are_added_and_removed_while_it_runs(served: Running, bundles: Pa
 
 
 def until(true: Callable[[], bool]) -> None:
-    for _ in range(120):
+    for _ in range(400):
         if true():
             return
         time.sleep(0.25)
@@ -120,6 +120,16 @@ def test_sigterm_ends_it_and_all_that_it_started(served: Running) -> None:
     assert served.process.stderr is not None
     assert served.process.stderr.read() == ""
     assert served.processes() == []
+
+
+def test_sigterm_ends_it_while_it_starts_too(bundles: Path) -> None:
+    with starting(bundles) as found:
+        until(lambda: bool(found.processes("haproxy -db")))
+        found.process.send_signal(signal.SIGTERM)
+        assert found.process.wait(120) == 0
+        assert gone(found)
+        assert found.process.stderr is not None
+        assert found.process.stderr.read() == ""
 
 
 def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:

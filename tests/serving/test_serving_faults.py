@@ -1,7 +1,8 @@
-"""A real endpoint with too much to do, with clients that leave, and with a replica that is killed."""
+"""A real endpoint with too much to do, with clients that leave, with a replica that is killed, and while it stops."""
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from npz import pack
 from serving.conftest import noise
-from serving.endpoints import Running, serving
+from serving.endpoints import Running, gone, serving
 
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
@@ -20,6 +21,7 @@ from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import EndpointError
 from sensorium_ray.serving.answers import NPZ
 from sensorium_ray.serving.client import SensoriumClient
+from sensorium_ray.serving.problems import PROBLEM
 
 SLOW = "gru"  # about a second for 300 frames
 MANY = 24  # more than a replica takes (8) and may wait (2) together
@@ -123,3 +125,39 @@ def test_a_killed_replica_costs_no_more_than_an_error_that_says_to_ask_again(
         for one in waiting:
             np.testing.assert_allclose(one.result(), expected, rtol=1e-5, atol=1e-5)
     assert told <= {"ask again", "start one with `sensorium serve`"}
+
+
+def test_what_is_counted_is_told_while_the_queue_is_full(running: Running, clip: Clip, mouse: str) -> None:
+    body = packed(clip)
+    with ThreadPoolExecutor(MANY) as pool:
+        crowd = [pool.submit(ask, running, body, mouse) for _ in range(MANY)]
+        time.sleep(0.5)
+        assert httpx.get(f"{running.url}/v2/health/ready", timeout=5).status_code == 200
+        told = httpx.get(f"{running.url}/metrics", timeout=5).text
+        refused = [answer for answer in (one.result() for one in crowd) if answer.status_code == 503]
+    assert 'status="503"' in told
+    assert 'sensorium_models_loaded{replica="' in told
+    assert {answer.headers["content-type"] for answer in refused} == {PROBLEM}
+    assert all(answer.json()["request_id"] == answer.headers["x-request-id"] for answer in refused)
+
+
+def test_a_request_that_runs_when_the_endpoint_is_told_to_stop_is_answered(
+    running: Running, clip: Clip, mouse: str
+) -> None:
+    """The last one: nothing answers after it."""
+    expected = ask(running, packed(clip), mouse).content
+    with ThreadPoolExecutor(1) as pool, httpx.Client() as known:
+        assert known.get(f"{running.url}/v1/models").status_code == 200
+        runs = [pool.submit(ask, running, packed(clip), mouse)]
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        refused = None
+        while refused is None and not runs[0].done():
+            answer = known.get(f"{running.url}/v1/models")
+            refused = answer if answer.status_code != 200 else None
+        assert refused is not None
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        answer = runs[0].result()
+    assert (answer.status_code, answer.content) == (200, expected)
+    assert running.process.wait(30) == 0
+    assert gone(running)

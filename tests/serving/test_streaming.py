@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -93,16 +94,40 @@ def test_a_long_video_is_answered_as_it_is_predicted(running: Running, minutes: 
 
 
 def test_a_client_that_does_not_read_costs_no_memory(running: Running) -> None:
-    body = film(levels(4))
-    form = b'--x\r\nContent-Disposition: form-data; name="video"; filename="v"\r\n\r\n' + body + b"\r\n--x--\r\n"
-    head = (
-        f"POST /v1/models/wide/predict HTTP/1.1\r\nHost: x\r\nAccept: {ARROW}\r\n"
-        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(form)}\r\n\r\n"
-    )
+    form = _form(film(levels(4)))
     replica = warm(running)
     with growth(replica) as grown, socket.create_connection(("127.0.0.1", running.port)) as connection:
-        connection.sendall(head.encode() + form)
+        connection.sendall(form)
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
         time.sleep(8)  # enough to predict all of it
     assert grown[0] < MOST
     assert httpx.get(f"{running.url}/v1/models", timeout=60).status_code == 200
+
+
+def test_an_answer_that_is_read_slowly_is_sent_whole_before_the_endpoint_stops(running: Running) -> None:
+    """The last one: nothing answers after it."""
+    warm(running)
+    form = _form(film([100] * 200))
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.connect(("127.0.0.1", running.port))
+        connection.sendall(form)
+        answer = connection.recv(4096)
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(4)
+        while some := connection.recv(2**20):
+            answer += some
+    told, _, values = answer.partition(b"\r\n\r\n")
+    assert f"content-length: {len(values)}\r\n".encode() in told.lower()
+    assert len(values) > 4 * NEURONS * 300
+    assert running.process.wait(30) == 0
+
+
+def _form(video: bytes) -> bytes:
+    """A request with a video, as it is sent."""
+    form = b'--x\r\nContent-Disposition: form-data; name="video"; filename="v"\r\n\r\n' + video + b"\r\n--x--\r\n"
+    head = (
+        f"POST /v1/models/wide/predict HTTP/1.1\r\nHost: x\r\nAccept: {ARROW}\r\nConnection: close\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(form)}\r\n\r\n"
+    )
+    return head.encode() + form
