@@ -177,11 +177,12 @@ def test_posts_at_once_are_one_submission_or_keep_to_the_quota(
 ) -> None:
     monkeypatch.setattr("sensorium_ray.serving.desk._UPLOADS", 8)
     board = make_board(limit_per_day=2)
+    bodies = {noise: sent(noise).read_bytes() for noise in (1.0, 2.0, 3.0, 4.0)}
     with answering(make_app({}, never, desk=Desk(board))) as url, ThreadPoolExecutor(8) as pool:
 
         def put(noise: float) -> int:
-            body = sent(noise).read_bytes()
-            return httpx.post(url + URL, params={"team": "a"}, content=body, headers=ZIP, timeout=60).status_code
+            asked = {"params": {"team": "a"}, "content": bodies[noise], "headers": ZIP}
+            return httpx.post(url + URL, timeout=60, **asked).status_code
 
         assert list(pool.map(put, [1.0] * 4)) == [202] * 4
         statuses = list(pool.map(put, [2.0, 3.0, 4.0, 1.0]))
