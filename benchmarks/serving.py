@@ -142,8 +142,8 @@ def main() -> None:
         for place, ask in computing.values():
             rate(place, ask, 1, 1.0)
         for _ in range(rounds):
-            note("onnxruntime alone, answers/s", alone("onnxruntime", heavy / ONNX, seconds))
             for at_once in _AT_ONCE:
+                note("onnxruntime alone, answers/s", alone("onnxruntime", heavy / ONNX, seconds))
                 for name, (place, ask) in computing.items():
                     note(f"{name}, {at_once} at once, answers/s", rate(place, ask, at_once, seconds))
             note("predictor alone, full answer, ms", 1000 / alone("predictor", light, seconds / 2))
