@@ -26,7 +26,7 @@ _ONGOING = 8
 """Requests that a replica reads and answers at once."""
 _BUSY = 4.0
 """Requests at once, queue included, that a replica has on average when another is started, where there may be more."""
-_TOLD_WITHIN = 5.0
+_TOLD_WITHIN = 8.0
 """Seconds in which replicas tell what they counted; one that does not is left out."""
 _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 _logger = logging.getLogger("ray.serve.sensorium")

