@@ -210,7 +210,7 @@ class EnsemblePredictor(_Described):
     ) -> None:
         super().__init__(manifest, bundle)
         self.members = members
-        self._map = map if pool is None else pool.map
+        self._pool = pool
         shared = np.array([member.weight for member in manifest.members])
         self._weights = dict.fromkeys(self.mice, shared) if weights is None else dict(weights)
         for mouse, neurons in self._sizes.items():
@@ -227,7 +227,9 @@ class EnsemblePredictor(_Described):
         """Responses some frames at a time; see `Predictor.stream`."""
         self._check(clip, mouse, neurons)
         streams = [member.stream(clip, mouse, neurons) for member in self.members.values()]
-        for parts in _aligned(streams, self._map):
+        if self._pool is not None:
+            streams = [_ahead(stream, self._pool) for stream in streams]
+        for parts in _aligned(streams):
             yield self.combine(dict(zip(self.members, parts, strict=True)), mouse, neurons)
 
     def member_predictions(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -246,20 +248,24 @@ class EnsemblePredictor(_Described):
         return np.asarray(sum(column * answer for column, answer in zip(columns, answers, strict=True)), np.float32)
 
 
-def _aligned(streams: Sequence[Iterator[np.ndarray]], each: Callable[..., Iterator]) -> Iterator[list[np.ndarray]]:
-    """The next frames of every stream, as many as all of them have: (n, some) each.
+def _ahead(stream: Iterator[np.ndarray], pool: Executor) -> Iterator[np.ndarray]:
+    """The same, whose next part is asked for from now on before it is wanted, in a thread of the pool."""
+    first = pool.submit(next, stream, None)
 
-    Parameters
-    ----------
-    each : `map`, or one that does its work at once.
-    """
+    def parts() -> Iterator[np.ndarray]:
+        coming = first
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, stream, None)
+            yield part
 
-    def advance(stream: Iterator[np.ndarray], part: np.ndarray | None) -> np.ndarray | None:
-        return next(stream, None) if part is None else part
+    return parts()
 
+
+def _aligned(streams: Sequence[Iterator[np.ndarray]]) -> Iterator[list[np.ndarray]]:
+    """The next frames of every stream, as many as all of them have: (n, some) each."""
     waiting: list[np.ndarray | None] = [None] * len(streams)
     while True:
-        parts = list(each(advance, streams, waiting))
+        parts = [next(stream, None) if part is None else part for stream, part in zip(streams, waiting, strict=True)]
         some = [part for part in parts if part is not None]
         if len(some) < len(parts):
             return
