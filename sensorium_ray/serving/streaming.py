@@ -122,7 +122,7 @@ async def _cut(pieces: Pieces) -> AsyncIterator[bytes | memoryview]:
     while pieces:
         piece = memoryview(pieces.pop(0))
         for start in range(0, len(piece), _PIECE):
-            yield piece[start : start + _PIECE]
+            yield bytes(piece[start : start + _PIECE])  # Serve's own proxy, where it stands in, can take no view
 
 
 def _finite(responses: np.ndarray) -> np.ndarray:
