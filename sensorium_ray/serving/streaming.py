@@ -105,7 +105,7 @@ async def respond(answer: Answer, parts: Parts, form: str) -> StreamingResponse:
         headers["Content-Length"] = str(sum(map(len, pieces)))
         return StreamingResponse(_cut(pieces), headers=headers, media_type=form)
 
-    async def body() -> AsyncIterator[bytes | memoryview]:
+    async def body() -> AsyncIterator[bytes]:
         async for piece in _cut(pieces):
             yield piece
         async for block in waiting:
@@ -117,12 +117,12 @@ async def respond(answer: Answer, parts: Parts, form: str) -> StreamingResponse:
     return StreamingResponse(body(), headers=headers, media_type=form)
 
 
-async def _cut(pieces: Pieces) -> AsyncIterator[bytes | memoryview]:
+async def _cut(pieces: Pieces) -> AsyncIterator[bytes]:
     """The same bytes, not too many at a time."""
     while pieces:
         piece = memoryview(pieces.pop(0))
         for start in range(0, len(piece), _PIECE):
-            yield piece[start : start + _PIECE]
+            yield bytes(piece[start : start + _PIECE])  # Serve's own proxy, where it stands in, can take no view
 
 
 def _finite(responses: np.ndarray) -> np.ndarray:
