@@ -8,6 +8,7 @@ output, which is a file, and its verdict as the last line of its standard error.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import resource
@@ -119,11 +120,18 @@ def _child(asked: str) -> dict[str, Any]:
             sys.stdout.buffer.flush()
             return {"frames": written, "shape": video.shape, "rate": video.rate, "source_frames": counted}
     except DataError as error:
-        if isinstance(error.__cause__, MemoryError):
+        if _is_memory(error.__cause__):
             return _TOO_MUCH
         return {"refused": (error.what, error.where, error.mend)}
-    except MemoryError:
-        return _TOO_MUCH
+    except (MemoryError, OSError) as error:
+        if _is_memory(error):
+            return _TOO_MUCH
+        raise
+
+
+def _is_memory(error: BaseException | None) -> bool:
+    """Whether it says that there is no more memory; a module that cannot be imported for that says it as an OSError."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 if __name__ == "__main__":

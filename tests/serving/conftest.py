@@ -12,13 +12,16 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from sensorium_ray.bundle.anatomy import Anatomy, write_anatomy
+from sensorium_ray.bundle.ensemble import write_ensemble
 from sensorium_ray.bundle.manifest import ONNX, Manifest, MouseEntry, checksums
+from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import Clip
 
 HEIGHT, WIDTH = 4, 6
 MICE = {"mouse-a": (5, 7, 9), "mouse-b": (2, 3)}
 AREAS = ["V1", "LM", "V1"]
 """Of the neurons of the first mouse; of the second's nobody knows where they lie."""
+MEMBERS = ("factorised3d", "linear_nonlinear")
 POSITIONS = [[-1058, -707, 200], [-443, -93, 425], [0, 8, 300]]
 
 
@@ -51,6 +54,14 @@ def write_bundle(bundle: Path, *mice: MouseEntry, **anatomy: Anatomy) -> None:
         files=checksums(bundle),
         provenance={},
     ).write(bundle)
+
+
+@pytest.fixture(scope="session")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ensemble of real networks, 'both'."""
+    folder = tmp_path_factory.mktemp("ensembles") / "both"
+    write_ensemble({name: PRETRAINED / name for name in MEMBERS}, [0.25, 0.75], folder, {})
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def test_one_row_of_behaviour_holds_for_the_whole_clip(web: TestClient, clip: Cl
         ),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "fast"}, 422, "behavior: "),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "[[1, 2], [3]]"}, 422, "behavior: is no array of numbers"),
-        ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "1" * 200_000}, 422, "behavior: is no array of numbers"),
+        ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "1" * 200_000}, 422, "behavior: "),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"behavior": "1,2,3"}, 422, "behavior: has shape (3,)"),
         ({"video": npy(np.zeros((5, 4, 6)))}, {"mouse": "mouse-b"}, 422, "mouse: is 'mouse-b' in the form but"),
         ({"video": npy(np.zeros((5, 4, 6))), "mouse": b"mouse-a"}, {}, 422, "mouse: is a file"),

@@ -8,32 +8,20 @@ from pathlib import Path
 from threading import Barrier
 
 import numpy as np
-import pytest
-from serving.conftest import noise
+from serving.conftest import MEMBERS, noise
 
-from sensorium_ray.bundle.ensemble import write_ensemble
 from sensorium_ray.bundle.network import Network, OnnxNetwork, Windows
 from sensorium_ray.bundle.predictor import load_predictor
-from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import Clip
 from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.served import Served
-
-MEMBERS = ("factorised3d", "linear_nonlinear")
-
-
-@pytest.fixture(scope="module")
-def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ensembles") / "both"
-    write_ensemble({name: PRETRAINED / name for name in MEMBERS}, [0.25, 0.75], folder, {})
-    return folder
 
 
 async def ask(predictors: Predictors, clip: Clip, mouse: str) -> np.ndarray:
     return np.concatenate([part async for part in predictors.predict("both", clip, mouse, None)], axis=1)
 
 
-def predictors(ensemble: Path, wrap: Callable[[Network], Network]) -> tuple[Predictors, list[Path]]:
+def predictors(both: Path, wrap: Callable[[Network], Network]) -> tuple[Predictors, list[Path]]:
     """Predictors, and the bundles that were asked for elsewhere."""
     asked: list[Path] = []
 
@@ -41,35 +29,35 @@ def predictors(ensemble: Path, wrap: Callable[[Network], Network]) -> tuple[Pred
         asked.append(bundle)
         return wrap(OnnxNetwork(folder, threads=1))
 
-    return Predictors({"both": Served.read(ensemble)}, elsewhere), asked
+    return Predictors({"both": Served.read(both)}, elsewhere), asked
 
 
-def test_the_members_of_an_ensemble_are_asked_at_once(ensemble: Path) -> None:
+def test_the_members_of_an_ensemble_are_asked_at_once(both: Path) -> None:
     clip = noise(230, 36, 64)  # three windows of each member, of which no two begin together
-    both = Barrier(2)
+    all_members = Barrier(2)
 
     def meeting(network: Network) -> Network:
         def answer(windows: Windows) -> np.ndarray:
-            both.wait(30)  # until the other member is asked, too
+            all_members.wait(30)  # until the other member is asked, too
             return network(windows)
 
         return answer
 
-    here = load_predictor(ensemble, threads=1)
-    there, asked = predictors(ensemble, meeting)
+    here = load_predictor(both, threads=1)
+    there, asked = predictors(both, meeting)
     answer = asyncio.run(ask(there, clip, here.mice[0]))
     np.testing.assert_allclose(answer, here.predict(clip, here.mice[0]), rtol=1e-5, atol=1e-6)
-    assert asked == [ensemble / "members" / name for name in MEMBERS]
+    assert asked == [both / "members" / name for name in MEMBERS]
 
 
-def test_requests_do_not_wait_for_each_others_windows(ensemble: Path) -> None:
-    clip, mouse = noise(40, 36, 64), load_predictor(ensemble).mice[0]
+def test_requests_do_not_wait_for_each_others_windows(both: Path) -> None:
+    clip, mouse = noise(40, 36, 64), load_predictor(both).mice[0]
     all_four = Barrier(4)  # two requests, two members each
 
     def meeting(network: Network) -> Network:
         return lambda windows: (all_four.wait(30), network(windows))[1]
 
-    there, _ = predictors(ensemble, meeting)
+    there, _ = predictors(both, meeting)
 
     async def two() -> list[np.ndarray]:
         return await asyncio.gather(ask(there, clip, mouse), ask(there, clip, mouse))

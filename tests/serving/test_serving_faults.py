@@ -44,6 +44,12 @@ def clip() -> Clip:
     return noise(150, 36, 64)
 
 
+def repeated(clip: Clip, times: int) -> Clip:
+    return Clip(
+        *(np.concatenate([getattr(clip, name)] * times, axis=0 if name == "video" else 1) for name in CLIP_ARRAYS)
+    )
+
+
 def packed(clip: Clip) -> bytes:
     return pack({name: getattr(clip, name) for name in CLIP_ARRAYS})
 
@@ -84,8 +90,7 @@ def test_the_client_asks_a_busy_endpoint_again(running: Running, clip: Clip, mou
 
 
 def test_who_hangs_up_is_no_longer_predicted_for(running: Running, clip: Clip, mouse: str) -> None:
-    long = Clip(*(np.concatenate([getattr(clip, name)] * 60, axis=0 if name == "video" else 1) for name in CLIP_ARRAYS))
-    body, short = packed(long), packed(clip)
+    body, short = packed(repeated(clip, 60)), packed(clip)
     host, _, port = running.url.removeprefix("http://").partition(":")
     head = f"POST /v1/models/{SLOW}/predict?mouse={mouse} HTTP/1.1\r\nHost: x\r\nContent-Type: {NPZ}\r\n"
     began = time.monotonic()
@@ -145,10 +150,11 @@ def test_a_request_that_runs_when_the_endpoint_is_told_to_stop_is_answered(
     running: Running, clip: Clip, mouse: str
 ) -> None:
     """The last one: nothing answers after it."""
-    expected = ask(running, packed(clip), mouse).content
+    body = packed(repeated(clip, 10))  # some seconds, so that there is time to be refused in
+    expected = ask(running, body, mouse).content
     with ThreadPoolExecutor(1) as pool, httpx.Client() as known:
         assert known.get(f"{running.url}/v1/models").status_code == 200
-        runs = [pool.submit(ask, running, packed(clip), mouse)]
+        runs = [pool.submit(ask, running, body, mouse)]
         time.sleep(0.3)
         running.process.send_signal(signal.SIGTERM)
         refused = None

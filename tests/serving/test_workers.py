@@ -12,24 +12,13 @@ import pytest
 from serving.conftest import noise
 from serving.endpoints import Running, serving
 
-from sensorium_ray.bundle.ensemble import write_ensemble
 from sensorium_ray.bundle.predictor import load_predictor
-from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.serving.client import SensoriumClient
 
-MEMBERS = ("factorised3d", "linear_nonlinear")
-
 
 @pytest.fixture(scope="module")
-def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ensembles") / "both"
-    write_ensemble({name: PRETRAINED / name for name in MEMBERS}, [0.25, 0.75], folder, {})
-    return folder
-
-
-@pytest.fixture(scope="module")
-def running(ensemble: Path) -> Iterator[Running]:
-    with serving(ensemble, "--workers", 2, "--batch", 4) as (found, _):
+def running(both: Path) -> Iterator[Running]:
+    with serving(both, "--workers", 2, "--batch", 4) as (found, _):
         yield found
 
 
@@ -37,8 +26,8 @@ def workers(running: Running) -> list[psutil.Process]:
     return running.processes("sensorium:Worker")
 
 
-def test_an_ensembles_answer_is_the_predictors(running: Running, ensemble: Path) -> None:
-    predictor, clip = load_predictor(ensemble), noise(150, 36, 64)
+def test_an_ensembles_answer_is_the_predictors(running: Running, both: Path) -> None:
+    predictor, clip = load_predictor(both), noise(150, 36, 64)
     expected = predictor.predict(clip, predictor.mice[0])
     with SensoriumClient(running.url) as client, ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: client.predict("both", clip, predictor.mice[0]), range(6)))
@@ -47,8 +36,8 @@ def test_an_ensembles_answer_is_the_predictors(running: Running, ensemble: Path)
     assert len(workers(running)) == 2
 
 
-def test_a_killed_worker_is_replaced_and_its_requests_come_again(running: Running, ensemble: Path) -> None:
-    predictor, clip = load_predictor(ensemble), noise(600, 36, 64)
+def test_a_killed_worker_is_replaced_and_its_requests_come_again(running: Running, both: Path) -> None:
+    predictor, clip = load_predictor(both), noise(600, 36, 64)
     expected = predictor.predict(clip, predictor.mice[0])
     with SensoriumClient(running.url) as client, ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(client.predict, "both", clip, predictor.mice[0]) for _ in range(4)]
