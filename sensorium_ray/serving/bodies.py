@@ -28,13 +28,15 @@ async def read_body(request: Request, limit: int) -> bytes:
     if announced(request) > limit:
         raise too_large(limit)
     unpack = _unpacker(request.headers.get("content-encoding", "identity").strip().lower())
-    body = bytearray()
+    pieces: list[bytes] = []
+    size = 0
     async for chunk in request.stream():
-        body += unpack.take(chunk, limit + 1 - len(body))
-        if len(body) > limit:
+        pieces.append(unpack.take(chunk, limit + 1 - size))
+        size += len(pieces[-1])
+        if size > limit:
             raise too_large(limit)
     unpack.finish()
-    return bytes(body)
+    return b"".join(pieces)
 
 
 def announced(request: Request) -> int:

@@ -21,8 +21,8 @@ from .problems import RETRY_AFTER, problem
 
 MIDDLEWARES = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "sensorium_ray.serving.gate:middlewares"}
 """Environment variable that puts the gate before the queue of every replica."""
-MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576"}
-"""Those with which a replica gives freed memory back: Arrow's own pool grows under load (benchmarks/soak.py)."""
+MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""With which a replica gives freed memory back: Arrow's own pool grows under load (benchmarks/soak.py)."""
 _REPLICAS = MIDDLEWARES | MEMORY | {"RAY_SERVE_LOG_TO_STDERR": "0"}  # the log is a file, once
 _BECOME = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
 """Python that becomes another program, which is killed (9) when its parent ends, however that ends (1: PDEATHSIG)."""

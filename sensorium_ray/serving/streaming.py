@@ -58,20 +58,20 @@ async def blocks(parts: Parts, shape: tuple[int, int], dtype: np.dtype, most: in
     """
     neurons, left = shape
     longest = max(1, most // (neurons * dtype.itemsize))
-    held: list[np.ndarray] = []
-    filled = 0
+    block, filled = np.empty((neurons, min(left, longest)), dtype), 0
     async for part in parts:
         rest = part
         while rest.shape[1]:
-            width = min(left, longest)
-            some, rest = rest[:, : width - filled], rest[:, width - filled :]
+            some, rest = rest[:, : block.shape[1] - filled], rest[:, block.shape[1] - filled :]
+            place = block[:, filled : filled + some.shape[1]]
             with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, which is refused
-                some = some.astype(dtype, copy=False)
-            held.append(some)
+                place[...] = some
+            _require_finite(place)
             filled += some.shape[1]
-            if filled == width:
-                yield _finite(held[0] if len(held) == 1 else np.concatenate(held, axis=1))
-                held, filled, left = [], 0, left - width
+            if filled == block.shape[1]:
+                yield block
+                left -= filled
+                block, filled = np.empty((neurons, min(left, longest)), dtype), 0
 
 
 async def whole(parts: Parts, shape: tuple[int, int]) -> np.ndarray:
@@ -125,8 +125,7 @@ async def _cut(pieces: Pieces) -> AsyncIterator[bytes]:
             yield bytes(piece[start : start + _PIECE])  # Serve's own proxy, where it stands in, can take no view
 
 
-def _finite(responses: np.ndarray) -> np.ndarray:
+def _require_finite(responses: np.ndarray) -> None:
     if not np.isfinite(responses).all():
         mend = "give grey levels 0..255 and behaviour as recorded, and ask for float32"
         raise DataError("has values at which the model's answers are not finite", "clip", mend)
-    return responses
