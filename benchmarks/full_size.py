@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from inference import NEURONS
-from sensorium_ray.bundle.manifest import ONNX, Manifest, MouseEntry, checksums
+from inference import FRAMES, NEURONS
+from sensorium_ray.bundle.manifest import ONNX, CutEntry, Manifest, MouseEntry, checksums
+from sensorium_ray.data.windows import Chunks
 
 MOUSE = "mouse0"
 
@@ -43,7 +44,10 @@ def linear_nonlinear_bundle(folder: Path) -> Path:
 
 
 def _bundle(path: Path, nodes: list[Any], constants: dict[str, np.ndarray]) -> Path:
-    """The bundle of a graph from 'video' (b, t, 36, 64) and 'neurons' (n,) to 'responses' (b, n, t), written once."""
+    """The bundle of a graph from 'video' (b, t, 36, 64) and 'neurons' (n,) to 'responses' (b, n, t), written once.
+
+    Clips go through it whole, as they do through the peers' networks.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -60,5 +64,6 @@ def _bundle(path: Path, nodes: list[Any], constants: dict[str, np.ndarray]) -> P
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path / ONNX)
     about: dict[str, Any] = {"architecture": path.name, "config": {}, "frame_shape": (36, 64), "provenance": {}}
     mice = (MouseEntry(name=MOUSE, unit_ids=tuple(range(NEURONS))),)
-    Manifest(kind="model", name=path.name, mice=mice, files=checksums(path), **about).write(path)
+    cut = CutEntry.of(Chunks(FRAMES))
+    Manifest(kind="model", name=path.name, mice=mice, cut=cut, files=checksums(path), **about).write(path)
     return path

@@ -5,11 +5,13 @@
 
 Throughput: answers a second to clips of 300 frames at 1, 8 and 32 requests at once, of a linear-nonlinear network of
 full size (7,900 neurons; some 100 ms a clip on two cores), against a loop around onnxruntime in a process of its own
-(the limit: an answer keeps all cores busy). Latency: medians at one request at a time of a full answer (7,900 neurons x
-300 frames, float32: 9.5 MB) of a network that computes next to nothing, in every format, against a bare uvicorn server
-that reads the same request and returns as many bytes, and beside what the predictor alone takes. All take turns, round
-by round, each in processes of its own, all with as many threads as there are cores; the client is http.client in
-another process and reads answers to the end. The peers are installed once into build/peers, which takes some minutes.
+(the limit: an answer keeps all cores busy); and at 8 at once of the package's GRU (500 neurons, some 300 ms a clip),
+against its predictor alone, which tells what the size of the answer costs. Latency: medians at one request at a time
+of a full answer (7,900 neurons x 300 frames, float32: 9.5 MB) of a network that computes next to nothing, in every
+format, against a bare uvicorn server that reads the same request and returns as many bytes, and beside what the
+predictor alone takes. All take turns, round by round, each in processes of its own, all with as many threads as there
+are cores; the client is http.client in another process and reads answers to the end. The peers are installed once
+into build/peers, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ from clients import Ask, asking, free_port, latency, rate, running
 from full_size import MOUSE, gains_bundle, linear_nonlinear_bundle
 from inference import FRAMES, NEURONS, noise
 from peer_servers import PEERS
-from sensorium_ray.bundle.manifest import ONNX
+from sensorium_ray.bundle.manifest import ONNX, Manifest
+from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS
 from sensorium_ray.serving.answers import FORMS, JSON, NPY, NPZ
 
@@ -71,9 +74,9 @@ _AT_ONCE = (1, 8, 32)
 _OURS = "endpoint"
 
 
-def alone(what: str, path: Path, seconds: float) -> float:
+def alone(what: str, path: Path, seconds: float, mouse: str = MOUSE) -> float:
     """Answers a second of 'onnxruntime' with a file, or of the 'predictor' with a bundle, without any server."""
-    words = [sys.executable, "-c", _ALONE, what, str(path.absolute()), MOUSE, str(seconds)]
+    words = [sys.executable, "-c", _ALONE, what, str(path.absolute()), mouse, str(seconds)]
     return float(subprocess.run(words, check=True, capture_output=True, cwd=Path(__file__).parent, text=True).stdout)
 
 
@@ -102,9 +105,9 @@ def peer(name: str, bundle: Path, folder: Path) -> Iterator[str]:
         yield place
 
 
-def ours(bundle: Path, body: bytes, form: str = NPY) -> Ask:
+def ours(bundle: Path, body: bytes, form: str = NPY, mouse: str = MOUSE) -> Ask:
     """Ask the endpoint."""
-    return asking(f"/v1/models/{bundle.name}/predict?mouse={MOUSE}", body, NPZ, form)
+    return asking(f"/v1/models/{bundle.name}/predict?mouse={mouse}", body, NPZ, form)
 
 
 def main() -> None:
@@ -118,6 +121,8 @@ def main() -> None:
     arguments = parser.parse_args()
     rounds, seconds, often = (1, 1.0, 3) if arguments.quick else (arguments.rounds, arguments.seconds, 25)
     heavy, light = (make(arguments.folder / "benchmarks") for make in (linear_nonlinear_bundle, gains_bundle))
+    gru = PRETRAINED / "gru"
+    whose = Manifest.read(gru).mice[0].name
     buffer = io.BytesIO()
     np.savez(buffer, **{name: getattr(noise(FRAMES), name) for name in CLIP_ARRAYS})
     body = buffer.getvalue()
@@ -129,7 +134,7 @@ def main() -> None:
         print(f"{what}: {value:.2f}", file=sys.stderr, flush=True)
 
     with ExitStack() as stack:
-        served = stack.enter_context(endpoint(heavy, light))
+        served = stack.enter_context(endpoint(heavy, light, gru))
         port = free_port()
         size = str(4 * NEURONS * FRAMES)
         plain = stack.enter_context(running([sys.executable, "-c", _BARE, str(port), size], port, "/none", 404))
@@ -146,6 +151,8 @@ def main() -> None:
                 note("onnxruntime alone, answers/s", alone("onnxruntime", heavy / ONNX, seconds))
                 for name, (place, ask) in computing.items():
                     note(f"{name}, {at_once} at once, answers/s", rate(place, ask, at_once, seconds))
+            note("predictor alone, GRU, answers/s", alone("predictor", gru, seconds, whose))
+            note(f"{_OURS}, GRU, 8 at once, answers/s", rate(served, ours(gru, body, NPY, whose), 8, seconds))
             note("predictor alone, full answer, ms", 1000 / alone("predictor", light, seconds / 2))
             note("bare server, full answer, ms", latency(plain, asking("/", body, NPZ, NPY), often))
             for name, (place, ask) in moving.items():
@@ -159,6 +166,8 @@ def main() -> None:
         print(f"{what:<72}{median(values):>10.2f}   ({min(values):.2f} to {max(values):.2f})")
     limit, bare = (median(results[name]) for name in ("onnxruntime alone, answers/s", "bare server, full answer, ms"))
     print(f"of the limit, 8 at once: {median(results[f'{_OURS}, 8 at once, answers/s']) / limit:.2f}")
+    of_gru = median(results[f"{_OURS}, GRU, 8 at once, answers/s"]) / median(results["predictor alone, GRU, answers/s"])
+    print(f"of the predictor, GRU, 8 at once: {of_gru:.2f}")
     print(f"beyond the bare server: {median(results[f'{_OURS}, full answer, ms']) - bare:.1f} ms")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))

@@ -63,10 +63,13 @@ async def blocks(parts: Parts, shape: tuple[int, int], dtype: np.dtype, most: in
         rest = part
         while rest.shape[1]:
             some, rest = rest[:, : block.shape[1] - filled], rest[:, block.shape[1] - filled :]
-            place = block[:, filled : filled + some.shape[1]]
-            with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, which is refused
-                place[...] = some
-            _require_finite(place)
+            place = slice(filled, filled + some.shape[1])
+            if some.shape == block.shape and some.dtype == dtype:
+                block = some  # there is nothing to put together
+            else:
+                with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, which is refused
+                    block[:, place] = some
+            _require_finite(block[:, place])
             filled += some.shape[1]
             if filled == block.shape[1]:
                 yield block
