@@ -18,7 +18,7 @@ from .. import compute, storage
 from ..bundle.fetching import on_disk
 from ..bundle.manifest import Manifest, bundle_checksum
 from ..bundle.network import Network, OnnxNetwork, Windows
-from ..errors import BundleError, SensoriumError
+from ..errors import SensoriumError
 from .batching import together
 from .predictors import LOADED_AT_ONCE
 from .problems import Refusal
@@ -51,7 +51,7 @@ class Worker:
     def _open(self, checksum: str, bundle: str) -> Network:
         with on_disk(storage.locate(bundle)) as folder:
             if bundle_checksum(folder) != checksum:
-                raise BundleError("was replaced meanwhile", bundle, "ask again")
+                raise _again("has another bundle now")
             Manifest.read(folder).verify(folder)
             return OnnxNetwork(folder, self._threads)
 
@@ -86,7 +86,8 @@ class Elsewhere:
 def _lost(error: Exception) -> BaseException:
     """What to tell when a worker does not answer: its own error, or to come again where it is gone."""
     raised = compute.original(error)
-    if isinstance(raised, SensoriumError):
-        return raised
-    gone = SensoriumError("lost the worker that was to answer this", "the endpoint", "ask again")
-    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, gone)
+    return _again("lost the worker that was to answer this") if raised is error else raised
+
+
+def _again(what: str) -> Refusal:
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, SensoriumError(what, "the endpoint", "ask again"))

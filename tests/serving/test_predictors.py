@@ -6,15 +6,21 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier
+from unittest.mock import MagicMock
 
 import numpy as np
+import pytest
+from ray.exceptions import RayActorError, RayTaskError
+from ray.serve.exceptions import BackPressureError
 from serving.conftest import MEMBERS, noise
 
 from sensorium_ray.bundle.network import Network, OnnxNetwork, Windows
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import Clip
 from sensorium_ray.serving.predictors import Predictors
+from sensorium_ray.serving.problems import Refusal
 from sensorium_ray.serving.served import Served
+from sensorium_ray.serving.workers import Elsewhere
 
 
 async def ask(predictors: Predictors, clip: Clip, mouse: str) -> np.ndarray:
@@ -64,3 +70,22 @@ def test_requests_do_not_wait_for_each_others_windows(both: Path) -> None:
 
     first, second = asyncio.run(two())
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (RayActorError(), Refusal),  # the worker died
+        (BackPressureError(num_queued_requests=9, max_queued_requests=8), Refusal),
+        (RayTaskError("answer", "", ValueError("no memory")), ValueError),  # it failed, which a log tells
+    ],
+)
+def test_a_worker_that_is_gone_is_a_503_and_its_own_failure_is_ours(
+    raised: Exception, told: type[Exception], both: Path
+) -> None:
+    handle = MagicMock()
+    handle.options.return_value.answer.remote.return_value.result.side_effect = raised
+    network = Elsewhere(handle).network(both / "members" / MEMBERS[0], both / "members" / MEMBERS[0])
+    with pytest.raises(told) as found:
+        network({})
+    assert not isinstance(found.value, Refusal) or found.value.status == 503
