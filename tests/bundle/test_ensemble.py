@@ -19,19 +19,19 @@ def test_an_ensemble_answers_with_the_weighted_mean_and_can_be_moved(
     members = {name: bundles[name] for name in ("factorised3d", "dwiseneuro")}
     write_ensemble(members, [0.25, 0.75], tmp_path / "made", {})
     moved = shutil.move(tmp_path / "made", tmp_path / "moved")
-    ensemble = load_predictor(moved)
+    ensemble = load_predictor(moved, threads=1)
     store = FrameStore.open(world.store)
     mouse = store.mice[0]
     clip = store[mouse].clip(store[mouse].select("oracle")[0].trial)
-    first, second = (load_predictor(path).predict(clip, mouse) for path in members.values())
+    first, second = (load_predictor(path, threads=1).predict(clip, mouse) for path in members.values())
     np.testing.assert_allclose(ensemble.predict(clip, mouse), 0.25 * first + 0.75 * second, rtol=1e-5)
     streamed = list(ensemble.stream(clip, mouse))
     np.testing.assert_array_equal(np.concatenate(streamed, axis=1), ensemble.predict(clip, mouse))
     nested = {"pair": Path(moved), "linear_nonlinear": bundles["linear_nonlinear"]}
     write_ensemble(nested, [0.5, 0.5], tmp_path / "nested", {})
-    third = load_predictor(bundles["linear_nonlinear"]).predict(clip, mouse)
+    third = load_predictor(bundles["linear_nonlinear"], threads=1).predict(clip, mouse)
     expected = 0.5 * (0.25 * first + 0.75 * second) + 0.5 * third
-    np.testing.assert_allclose(load_predictor(tmp_path / "nested").predict(clip, mouse), expected, rtol=1e-5)
+    np.testing.assert_allclose(load_predictor(tmp_path / "nested", threads=1).predict(clip, mouse), expected, rtol=1e-5)
 
 
 def test_an_ensembles_own_weights_of_each_neuron_hold_for_real_networks(
@@ -45,9 +45,9 @@ def test_an_ensembles_own_weights_of_each_neuron_hold_for_real_networks(
     mouse = store.mice[-1]
     clip = store[mouse].clip(store[mouse].select("oracle")[0].trial)
     chosen = np.array([5, 0, 2])
-    both = np.stack([load_predictor(path).predict(clip, mouse) for path in members.values()])
+    both = np.stack([load_predictor(path, threads=1).predict(clip, mouse) for path in members.values()])
     expected = np.einsum("mn,mnt->nt", weights[mouse], both)
-    ensemble = load_predictor(tmp_path / "made")
+    ensemble = load_predictor(tmp_path / "made", threads=1)
     np.testing.assert_allclose(ensemble.predict(clip, mouse), expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(ensemble.predict(clip, mouse, chosen), expected[chosen], rtol=1e-4, atol=1e-6)
 

@@ -121,6 +121,7 @@ def test_a_killed_worker_costs_nothing(
     assert table.trials == undisturbed.trials
 
 
+@pytest.mark.slow
 def test_one_worker_gives_the_same_bits_as_two(
     tiny: Tiny, slow: Path, undisturbed: ScoreTable, tmp_path: Path, start: Callable
 ) -> None:

@@ -122,6 +122,7 @@ def test_sigterm_ends_it_and_all_that_it_started(served: Running) -> None:
     assert served.processes() == []
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_while_it_starts_too(bundles: Path) -> None:
     with starting(bundles) as found:
         until(lambda: bool(found.processes("haproxy -db")))

@@ -36,7 +36,11 @@ def values(table: ScoreTable) -> dict[tuple[str, ...], dict[str, float | None]]:
     }
 
 
-@pytest.mark.parametrize("window", [EvalWindow(10, 49), EvalWindow(10, None)], ids=lambda window: window.name)
+@pytest.mark.parametrize(
+    "window",
+    [EvalWindow(10, 49), pytest.param(EvalWindow(10, None), marks=pytest.mark.slow)],
+    ids=lambda window: window.name,
+)
 def test_a_submission_scores_as_the_bundle_that_made_it(
     tiny: Tiny, tmp_path: Path, ray_session: None, window: EvalWindow
 ) -> None:
