@@ -28,11 +28,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from clients import free_port, running
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS
 from sensorium_ray.serving.answers import FORMS, NPZ
-from serving import running
 
 FLAT = 1.0
 """MiB a minute up to which memory counts as flat: 1.4 GB a day, of what the system's allocator does not give back."""
@@ -181,10 +181,11 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=16, help="clients; a replica takes 8, and 4 wait")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
-    endpoint = (sys.executable, "-c", "from sensorium_ray.cli import main; main()", "serve")
+    port = free_port()
+    endpoint = [sys.executable, "-c", "from sensorium_ray.cli import main; main()", "serve", "--queue", "4"]
     answered: Counter[Answered] = Counter()
     readings: dict[str, list[tuple[float, float]]] = {}
-    with running(200, *endpoint, "--queue", "4", "--port", "{port}") as address:
+    with running([*endpoint, "--port", str(port)], port, "/v2/health/ready") as address:
         began = time.monotonic()
         end = began + 60 * arguments.minutes
 
