@@ -58,13 +58,6 @@ def build(arguments: Mapping[str, object]) -> Application:
     settings = Settings(
         host="0.0.0.0",  # where it listens is said elsewhere in the file; this is the careful guess
         keys=keys.given(given.keys),
-        per_minute=given.per_minute,
-        insecure=given.insecure,
-        workers=given.workers,
-        worker_gpus=given.worker_gpus,
-        batch=given.batch,
-        leaderboard=given.leaderboard,
-        log_level=given.log_level,
-        log_format=given.log_format,
+        **given.model_dump(exclude={"bundles", "keys"}),
     )
     return deployment.application(Catalogue(given.bundles or PRETRAINED), settings)

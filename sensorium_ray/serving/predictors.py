@@ -75,12 +75,11 @@ class Predictors:
             return self._loaded[model.checksum]
 
     def _open(self, model: Served) -> Predictor:
-        elsewhere = self._elsewhere
         with on_disk(model.path) as bundle:
-            if elsewhere is None:
-                return assemble(bundle, OnnxNetwork)
-            return assemble(
-                bundle,
-                lambda folder: elsewhere(model.path / folder.relative_to(bundle), folder),
-                pool=self._members,
-            )
+
+            def network(folder: Path) -> Network:
+                if self._elsewhere is None:
+                    return OnnxNetwork(folder)
+                return self._elsewhere(model.path / folder.relative_to(bundle), folder)
+
+            return assemble(bundle, network, pool=self._members)
