@@ -80,7 +80,7 @@ def serve(
         drain=drain,
         log_level=log_level,
         log_format=log_format,
-        log_folder=logs,
+        log_folder=None if logs is None else logs.absolute(),
     )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # before it starts: what is half started cannot be stopped

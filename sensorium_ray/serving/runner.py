@@ -53,11 +53,14 @@ def start(folder: StrPath, settings: Settings, address: str | None = None) -> En
     ------
     BundleError : the folder holds no bundle, or a damaged one.
     DataError : there is no leaderboard where one is named, or it may not be written to.
-    InputError : host and port cannot be listened on, or the cluster at `address` serves already.
+    InputError : host and port cannot be listened on, logs cannot be written where they are to be, or the cluster at
+        `address` serves already.
     """
     models = Catalogue(folder)
     if settings.leaderboard is not None:
         Inbox(Leaderboard.open(settings.leaderboard))  # so that what is wrong is told before anything is started
+    if settings.log_folder is not None:
+        _require_folder(settings.log_folder)
     alone = address is None and "RAY_ADDRESS" not in os.environ and not ray.is_initialized()
     if address is None:
         _require_free(settings.host, settings.port)
@@ -80,6 +83,15 @@ def start(folder: StrPath, settings: Settings, address: str | None = None) -> En
         endpoint.stop()
         raise
     return endpoint
+
+
+def _require_folder(logs: Path) -> None:
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=logs):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot be written to ({error.strerror})", str(logs), "name another with --logs") from error
 
 
 def _require_free(host: str, port: int) -> None:

@@ -38,7 +38,8 @@ class Settings:
 
     Raises
     ------
-    ConfigError : other machines would be let in without keys, and `insecure` is not set; a file is missing.
+    ConfigError : other machines would be let in without keys, and `insecure` is not set; a file is missing; a setting
+        comes without another that it needs, or beside one that it contradicts.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +67,10 @@ class Settings:
             raise ConfigError(what, f"host {self.host}", "give --keys FILE, or --insecure if that is meant")
         if self.max_replicas is not None and self.max_replicas < self.replicas:
             raise ConfigError(f"is less than {self.replicas} replicas", "max replicas", "raise it")
+        if self.workers == 0 and (self.worker_gpus or self.batch > 1):
+            raise ConfigError(
+                "are asked for without workers", "GPUs or batches of workers", "ask for some with --workers"
+            )
         if (self.certificate is None) != (self.private_key is None):
             raise ConfigError("are given one without the other", "certificate and key of https", "give both")
         for file in (self.certificate, self.private_key):

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +69,15 @@ async def _await(url: str, key: str | None, method: str, *asked: Any, **options:
     async with AsyncSensoriumClient(url, key) as client:
         answer = getattr(client, method)(*asked, **options)
         return [part async for part in answer] if method == "stream" else await answer
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait until something is so, two minutes at most."""
+    for _ in range(1200):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never was")
 
 
 def free_port() -> int:

@@ -6,19 +6,19 @@ import json
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from serving.endpoints import SENSORIUM, Awaited, Running, free_port, gone, serving, starting
+from serving.endpoints import SENSORIUM, Awaited, Running, free_port, gone, serving, starting, until
 
 from sensorium_ray import storage
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
-from sensorium_ray.errors import BundleError, EndpointError
+from sensorium_ray.errors import BundleError, ConfigError, EndpointError, InputError
 from sensorium_ray.serving.client import SensoriumClient
 from sensorium_ray.serving.settings import Settings
 
@@ -98,14 +98,6 @@ def test_models_are_added_and_removed_while_it_runs(served: Running, bundles: Pa
         client.predict("second", clip, "mouse-b")
 
 
-def until(true: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if true():
-            return
-        time.sleep(0.25)
-    raise AssertionError("it never was")
-
-
 def test_a_port_in_use_is_one_sentence(served: Running, bundles: Path) -> None:
     told = run("serve", bundles, "--port", served.url.rpartition(":")[2])
     assert told.returncode == 1
@@ -138,3 +130,17 @@ def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BundleError, match="holds no bundle"):
         runner.start(tmp_path, Settings(port=free_port()))
+
+
+def test_logs_that_cannot_be_written_are_told_before_anything_starts(bundles: Path, tmp_path: Path) -> None:
+    from sensorium_ray.serving import runner
+
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: cannot be written to \(File exists\); name another with --logs"):
+        runner.start(bundles, Settings(port=free_port(), log_folder=tmp_path / "file"))
+
+
+@pytest.mark.parametrize("setting", [{"worker_gpus": 0.5}, {"batch": 4}])
+def test_what_workers_are_to_have_needs_workers(setting: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="are asked for without workers; ask for some with --workers"):
+        Settings(**setting)

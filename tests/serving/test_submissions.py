@@ -21,7 +21,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
-from serving.endpoints import answering, serving
+from serving.endpoints import answering, serving, until
 from submissions.sent import WINDOW, send
 from tiny_store import Tiny
 from typer.testing import CliRunner
@@ -312,14 +312,6 @@ def test_an_upload_that_is_cut_off_leaves_nothing(
             until(lambda: list((board / "inbox").glob("*.partial")))
         until(lambda: not list((board / "inbox").glob("*.partial")))
         assert httpx.get(url + URL, timeout=60).json() == {"submissions": []}
-
-
-def until(true: Callable[[], object]) -> None:
-    for _ in range(1200):
-        if true():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never was")
 
 
 def test_a_key_is_a_team_and_sees_its_own(
