@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 
-from .errors import SensoriumError
+from .errors import ConfigError, SensoriumError
 
 
 def connect(address: str | None = None) -> None:
@@ -31,6 +32,30 @@ def connect(address: str | None = None) -> None:
     if callable(before) and signal.getsignal(signal.SIGTERM) is not before:
         # Ray has put its own in place, which would end the process amid whatever it does.
         signal.signal(signal.SIGTERM, before)
+
+
+def require(what: str, address: str | None, **resources: float) -> None:
+    """Refuse work for which this machine has too little; a cluster may grow, so there it is said and waited for.
+
+    Parameters
+    ----------
+    what : the work, for the sentence.
+    address : as given to `connect`, which was called.
+    resources : how much of 'CPU' and 'GPU' it needs at once.
+
+    Raises
+    ------
+    ConfigError : there is less of one than it needs, and there will not be more.
+    """
+    import ray
+
+    there = ray.cluster_resources()
+    for name, needed in resources.items():
+        if needed > there.get(name, 0):
+            lack = f"needs {needed:g} {name}s at once, and there are {there.get(name, 0):g}"
+            if address is None and "RAY_ADDRESS" not in os.environ:
+                raise ConfigError(lack, what, "ask for fewer, or name a cluster that has them with --address")
+            print(f"{what}: {lack}; waiting for the cluster to grow", file=sys.stderr, flush=True)
 
 
 def original(error: BaseException) -> BaseException:

@@ -12,7 +12,11 @@ import onnxruntime as ort
 from ..errors import BundleError
 from .manifest import ONNX
 
-_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_PROVIDERS: dict[str, dict[str, str]] = {
+    # TF32 keeps ten bits of a factor: a bundle would answer otherwise on a GPU than where it was exported.
+    "CUDAExecutionProvider": {"use_tf32": "0"},
+    "CPUExecutionProvider": {},
+}
 
 Windows = Mapping[str, np.ndarray]
 """video (batch, frames, height, width), behavior (batch, channels, frames), pupil_center (batch, 2, frames), float32;
@@ -47,7 +51,7 @@ class OnnxNetwork:
         # Planning the memory of a clip ahead holds more of it (benchmarks/memory.py).
         options.enable_mem_pattern = False
         try:
-            self._session = ort.InferenceSession(bundle / ONNX, options, providers=execution_providers())
+            self._session = ort.InferenceSession(bundle / ONNX, options, providers=_with_options())
         except Exception as error:  # onnxruntime's own errors share no base class
             raise BundleError(f"onnxruntime cannot load it ({error})", str(bundle / ONNX), "export it again") from error
         self._inputs = [value.name for value in self._session.get_inputs()]
@@ -64,3 +68,10 @@ def execution_providers() -> list[str]:
     Others that a build may bring are left alone: TensorRT, for one, compiles a graph anew for every length of a clip.
     """
     return [name for name in _PROVIDERS if name in ort.get_available_providers()]
+
+
+def _with_options() -> list[tuple[str, dict[str, str]]]:
+    names = execution_providers()
+    if "CUDAExecutionProvider" in names:
+        ort.preload_dlls()  # CUDA's libraries that were installed as packages, as torch's are
+    return [(name, _PROVIDERS[name]) for name in names]

@@ -55,7 +55,7 @@ def sweep(
     Raises
     ------
     ConfigError : `out` holds another sweep, or one to go on with although `resume` is not given; a space or a setting
-        is at fault; `address` is a Ray client's.
+        is at fault, or asks for more than this machine has; `address` is a Ray client's.
     SensoriumError : every tune trial of an architecture failed; the first one's sentence.
     """
     if address is not None and address.startswith("ray://"):
@@ -71,6 +71,8 @@ def sweep(
     if _finished(out, request, resume):
         return dict(storage.read_json(out / "sweep.json"))
     compute.connect(address)
+    compute.require("a tune trial", address, CPU=settings.cpus, GPU=settings.gpus)
+    storage.write_json(out / "request.json", request)
     budget = Budget(settings)
     trainable = tune.with_parameters(train, store=storage.absolute(store), settings=settings)
     trials = run(trainable, searched, out, settings, budget)
@@ -95,12 +97,11 @@ def sweep(
 
 
 def _finished(out: Path, request: dict[str, Any], resume: bool) -> bool:
-    """Whether the sweep is done; if not, remember what it is of, and refuse a folder that holds something else."""
+    """Whether the sweep is done; a folder that holds something else is refused."""
     other = "name another output or remove it first"
     done = storage.is_file(out / "sweep.json")
     if not storage.is_file(out / "request.json"):
         storage.require_new(out)
-        storage.write_json(out / "request.json", request)
         return False
     if done and not resume:
         raise ConfigError("holds a finished sweep", str(out), other)

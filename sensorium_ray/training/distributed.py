@@ -36,9 +36,10 @@ def train_on_workers(
 
     Raises
     ------
-    SensoriumError : what a worker raised; a worker died.
+    SensoriumError : what a worker raised; a worker died; this machine has fewer cores than they need.
     """
     compute.connect(address)
+    compute.require("training", address, CPU=workers * cpus)
     told = Queue(actor_options={"num_cpus": 0})
     with tempfile.TemporaryDirectory() as folder:
         trainer = TorchTrainer(

@@ -123,7 +123,7 @@ class Trainer:
         self._encoder.train()
         steps = range(number * settings.steps, (number + 1) * settings.steps)
         losses = []
-        with closing(prefetch(self._draw(step, rng) for step in steps)) as batches:
+        with closing(prefetch(self.draw(step, rng) for step in steps)) as batches:
             for step, batch in zip(steps, batches, strict=True):
                 losses.append(self.step(step, batch))
                 on_step(losses[-1])
@@ -156,6 +156,15 @@ class Trainer:
         self._optimizer.step()
         schedule.follow(self._average, self._encoder, settings.average, step)
         return loss
+
+    def draw(self, step: int, rng: np.random.Generator) -> StepDraw:
+        """Windows of a step, drawn with `rng` and not read yet; of several workers, this one's share."""
+        window = (self._frames, self._stride, self._settings.cutmix)
+        draws = {
+            mouse: MouseDraw.at_random(self._store[mouse], self._split.train[mouse], windows, *window, rng)
+            for mouse, windows in self._windows(step).items()
+        }
+        return StepDraw(draws).share(sharing.worker(), sharing.workers())
 
     def _gradient(self, step: int, batch: MixedBatch) -> float:
         """Gradient of the whole step, all workers' windows; gives its loss. Short of memory, in smaller parts."""
@@ -194,14 +203,6 @@ class Trainer:
 
     def _windows(self, step: int) -> dict[str, int]:
         return windows_by_mouse(self._store.mice, step, self._settings.mice, self._settings.batch)
-
-    def _draw(self, step: int, rng: np.random.Generator) -> StepDraw:
-        window = (self._frames, self._stride, self._settings.cutmix)
-        draws = {
-            mouse: MouseDraw.at_random(self._store[mouse], self._split.train[mouse], windows, *window, rng)
-            for mouse, windows in self._windows(step).items()
-        }
-        return StepDraw(draws).share(sharing.worker(), sharing.workers())
 
     def _window(self, teachers: Teachers | None) -> tuple[int, int]:
         """Frames and stride of a training window, the past that the receptive field needs included."""

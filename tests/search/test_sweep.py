@@ -58,6 +58,7 @@ def test_an_unfinished_sweep_goes_on_only_if_asked_and_only_as_it_was(
 
     monkeypatch.setattr(sweep_module, "run", killed)
     monkeypatch.setattr(sweep_module.compute, "connect", lambda address: None)
+    monkeypatch.setattr(sweep_module.compute, "require", lambda *_, **__: None)
     with pytest.raises(KeyboardInterrupt):
         sweep(tiny.store, ["factorised3d"], tmp_path, SMALL)
     with pytest.raises(ConfigError, match="holds an unfinished sweep; add --resume to go on with it, or name another"):
@@ -68,6 +69,15 @@ def test_an_unfinished_sweep_goes_on_only_if_asked_and_only_as_it_was(
         sweep(tiny.store, ["linear_nonlinear"], tmp_path, SMALL, resume=True)
     with pytest.raises(KeyboardInterrupt):
         sweep(tiny.store, ["factorised3d"], tmp_path, SMALL, resume=True)
+
+
+@pytest.mark.parametrize(("asked", "what"), [({"gpus": 1.0}, "1 GPUs"), ({"cpus": 1000.0}, "1000 CPUs")])
+def test_more_than_this_machine_has_is_refused_before_anything_waits_for_it(
+    tiny: Tiny, ray_session: None, tmp_path: Path, asked: dict[str, float], what: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"a tune trial: needs {what} at once, and there are .*--address"):
+        sweep(tiny.store, ["linear_nonlinear"], tmp_path / "sweep", replace(SMALL, **asked))
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_a_failure_of_every_tune_trial_is_its_error_and_no_score(world: World, tmp_path: Path) -> None:

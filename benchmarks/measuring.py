@@ -1,0 +1,55 @@
+"""What benchmarks of training share: processes of their own, and what a device has done."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+
+Figures = dict[str, Any]
+
+
+def measure(measured: Callable[..., None], *about: Any) -> Any:
+    """What a function sends through its last argument, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=measured, args=(*about, theirs))
+    child.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    except EOFError as error:
+        what = ", ".join(map(str, about))
+        raise SystemExit(f"{measured.__name__} of {what} ended without an answer; is there enough memory?") from error
+    finally:
+        child.join()
+
+
+def wait() -> None:
+    """Until the device has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_mib() -> float:
+    """Largest memory of this process's tensors on a GPU, or without one of the process itself."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Floating-point operations of some work that is not compiled, as torch counts them."""
+    own = {torch.ops.aten.convolution_backward: _backward}
+    with FlopCounterMode(display=False, custom_mapping=own) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def _backward(outputs: list[int], inputs: list[int], weight: list[int], *_: Any, **__: Any) -> int:
+    """Twice the forward's; torch counts the gradient of a depth-wise filter as if it were a dense one's."""
+    return 2 * conv_flop_count(inputs, weight, outputs)
