@@ -1,0 +1,1 @@
+"""Cluster files, checked before money is spent."""
