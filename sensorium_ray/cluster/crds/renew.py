@@ -21,7 +21,8 @@ FOLDER = Path(__file__).parent
 _KINDS = ("rayclusters", "rayjobs", "rayservices")
 _KEPT = ("type", "required", "enum", "pattern", "anyOf", "minimum", "maximum", "minLength", "maxLength", "minItems")
 _NOTICE = """\
-kuberay.json.xz holds schemas of KubeRay {version} (https://github.com/ray-project/kuberay, ray-operator/config/crd/bases).
+kuberay.json.xz holds schemas of KubeRay {version}, from ray-operator/config/crd/bases of
+https://github.com/ray-project/kuberay.
 Copyright the KubeRay authors; licensed under the Apache License, Version 2.0, which lies beside this file as LICENSE.
 Changed for this project by renew.py: descriptions, defaults and Kubernetes' own extensions were removed, and objects
 whose fields are known refuse others.
