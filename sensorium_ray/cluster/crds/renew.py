@@ -19,7 +19,7 @@ import yaml
 
 FOLDER = Path(__file__).parent
 _KINDS = ("rayclusters", "rayjobs", "rayservices")
-_KEPT = ("type", "required", "enum", "pattern", "anyOf", "minimum", "maximum", "minLength", "maxLength", "minItems")
+_KEPT = ("type", "enum", "pattern", "anyOf", "minimum", "maximum", "minLength", "maxLength", "minItems")
 _NOTICE = """\
 kuberay.json.xz holds schemas of KubeRay {version}, from ray-operator/config/crd/bases of
 https://github.com/ray-project/kuberay.
@@ -36,6 +36,8 @@ def plain(schema: dict[str, Any]) -> dict[str, Any]:
         kept["type"] = [schema["type"], "null"]
     if "properties" in schema:
         kept["properties"] = {name: plain(part) for name, part in schema["properties"].items()}
+        # What has a default is filled in before Kubernetes looks.
+        kept["required"] = [name for name in schema.get("required", []) if "default" not in schema["properties"][name]]
         kept["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
     for name in ("items", "additionalProperties"):
         if isinstance(schema.get(name), dict):
