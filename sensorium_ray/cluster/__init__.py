@@ -1,1 +1,1 @@
-"""Cluster files, checked before money is spent."""
+"""Clusters: their files checked before money is spent, and Ray's own commands run on them."""

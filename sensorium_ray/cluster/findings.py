@@ -1,4 +1,4 @@
-"""What is wrong with a cluster file."""
+"""What is wrong with a cluster's file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Finding:
 
     Parameters
     ----------
-    where : file and field.
-    what : what is wrong there.
+    where : the file and the field.
+    what : what is wrong.
     mend : what to do about it.
-    severity : 'error' is what fails, costs or lets others in; 'warning' may be meant.
+    severity : 'error' does not work, or costs what nobody wanted; 'warning' may be meant so.
     """
 
     where: str
