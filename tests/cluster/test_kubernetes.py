@@ -81,6 +81,14 @@ def test_no_pod_of_ours_runs_as_root_or_without_bounds(file: Path) -> None:
         assert {"cpu", "memory"} <= set(container["resources"]["limits"]) & set(container["resources"]["requests"])
 
 
+@pytest.mark.parametrize("name", ["score", "sweep"])
+def test_what_submits_a_job_is_let_in(name: str) -> None:
+    *_, policy = yaml.safe_load_all((CLUSTER / "kuberay" / "namespace.yaml").read_text())
+    [rule] = [rule for rule in policy["spec"]["ingress"] if rule.get("ports") == [{"port": 8265}]]
+    labels = read(name)["spec"]["submitterPodTemplate"]["metadata"]["labels"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": labels}}]
+
+
 def head(document: Document) -> Document:
     return document["spec"]["headGroupSpec"]
 
