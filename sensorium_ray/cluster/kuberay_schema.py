@@ -78,6 +78,8 @@ def _words(error: ValidationError) -> Iterator[tuple[str, str]]:
             yield f"is {_shown(value)}, where a whole number or a string is wanted", "put it in quotes"
         case "enum":
             yield f"is {_shown(value)}", f"it may be {', '.join(map(str, wanted))}"
+        case "pattern" if "KMGTPE" in wanted:
+            yield f"is {_shown(value)}, which is no quantity", "write 500m, 4 or 8Gi"
         case _:
             yield error.message, f"see the reference of KubeRay {kuberay_version()}"
 

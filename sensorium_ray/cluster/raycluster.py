@@ -23,7 +23,7 @@ def check_cluster(spec: dict[str, Any], where: str) -> Iterator[Finding]:
     """Findings of a cluster's specification that has the right shape."""
     yield from _versions(spec, where)
     if spec.get("authOptions", {}).get("mode") != "token":
-        what = "does not ask for a token: whoever reaches the cluster runs what he likes on it"
+        what = "does not ask for a token: whoever reaches the cluster may run anything on it"
         yield Finding(f"{where}.authOptions", what, "set `authOptions: {mode: token}`", "error")
     head = spec["headGroupSpec"]
     yield from _head(head, f"{where}.headGroupSpec")
