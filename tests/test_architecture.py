@@ -28,11 +28,13 @@ ROOMS = (
     "search",
     "report",
     "serving",
+    "cluster",
     "cli",
 )
 """From the ground up; docs/architecture.md lists the same."""
 
 RAY = {
+    "cluster/rayservice.py",
     "compute.py",
     "data/ingest.py",
     "scoring/actors.py",
