@@ -28,11 +28,16 @@ ROOMS = (
     "search",
     "report",
     "serving",
+    "cluster",
     "cli",
 )
 """From the ground up; docs/architecture.md lists the same."""
 
 RAY = {
+    "cluster/aws.py",
+    "cluster/commands.py",
+    "cluster/launcher.py",
+    "cluster/spelling.py",
     "compute.py",
     "data/ingest.py",
     "scoring/actors.py",

@@ -1,0 +1,64 @@
+"""Check a file of Ray's cluster launcher: Ray's own schema first, then what it lets pass and people get wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+from typing import Any
+
+from .account import check_account
+from .aws import check_aws, ingress
+from .commands import check_commands
+from .costs import check_costs
+from .findings import Finding
+from .mounts import check_mounts
+from .onprem import check_onprem
+from .ports import check_ports
+from .reading import at
+from .spelling import check_placeholders, check_spelling
+
+_CLOUDS = ("aws", "local")
+
+
+def check_launcher(config: dict[str, Any], file: str, *, online: bool = False) -> list[Finding]:
+    """Everything that is wrong with one file; what comes after a fault of form is only told once that is mended."""
+    provider = config.get("provider")
+    kind = provider.get("type") if isinstance(provider, dict) else None
+    if kind not in _CLOUDS:
+        what = f"is '{kind}'" if kind else "is missing"
+        return [Finding(at(file, "provider", "type"), what, f"known here: {', '.join(_CLOUDS)}", "error")]
+    found = [*check_spelling(config, file), *(check_onprem(config, file) if kind == "local" else ())]
+    if any(finding.severity == "error" for finding in found):
+        return found
+    prepared = _prepare(config, file)
+    if isinstance(prepared, Finding):
+        return [*found, prepared]
+    found += [*check_placeholders(config, file), *check_mounts(prepared, file), *check_commands(prepared, file)]
+    if kind == "aws":
+        found += [*check_costs(config, prepared, file), *check_aws(prepared, file)]
+        found += (
+            check_account(prepared, file)
+            if online
+            else check_ports(ingress(prepared), at(file, "provider", "security_group"))
+        )
+    return found
+
+
+def _prepare(config: dict[str, Any], file: str) -> dict[str, Any] | Finding:
+    """The file as Ray completes it, or why Ray refuses it."""
+    from jsonschema import ValidationError
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    logging.getLogger("ray.autoscaler").setLevel(logging.WARNING)  # it tells what it fills in
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            prepared: dict[str, Any] = prepare_config(copy.deepcopy(config))
+            validate_config(prepared)
+    except ValidationError as error:
+        return Finding(at(file, *error.absolute_path), error.message, "write it as Ray's schema asks", "error")
+    except Exception as error:  # Ray raises whatever comes to hand
+        what = f"Ray refuses it ({error.__class__.__name__}: {error})"
+        return Finding(file, what, "mend what it names", "error")
+    return prepared
