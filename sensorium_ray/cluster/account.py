@@ -96,7 +96,7 @@ def _check_node(account: _Account, node: Mapping[str, Any], count: int, file: st
     yield from _check_resources(node["resources"], kind, at(file, *place, "resources"))
     yield from _check_profile(account, chosen, at(file, *place, "node_config", "IamInstanceProfile"))
     spot = (chosen.get("InstanceMarketOptions") or {}).get("MarketType") == "spot"
-    yield from _check_quota(account, kind, count, spot, at(file, *place, "max_workers"))
+    yield from _check_quota(account, kind, count, spot, at(file, *place, "node_config", "InstanceType"))
 
 
 def _check_image(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import io
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from .findings import Finding
@@ -32,7 +30,8 @@ def check_aws(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
         yield from _check_gpus(node, file, *place)
     yield from _check_profiles(config, file)
     yield from _check_bucket(config, file)
-    yield from _bootstrap(config, file)
+    yield from _check_login(config, file)
+    yield from _check_network(config, file)
 
 
 def bucket(config: Mapping[str, Any]) -> str | None:
@@ -53,17 +52,9 @@ def ingress(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _check_region(provider: Mapping[str, Any], file: str) -> Iterator[Finding]:
-    from botocore.session import Session
-
-    session = Session()
-    regions = [
-        region
-        for partition in session.get_available_partitions()
-        for region in session.get_available_regions("ec2", partition_name=partition)
-    ]
     region = provider.get("region", "")
-    if region not in regions:
-        near = get_close_matches(region, regions, n=1)
+    if region not in _regions():
+        near = get_close_matches(region, _regions(), n=1)
         what = f"'{region}' is no region of AWS"
         mend = f"did you mean '{near[0]}'?" if near else "write one such as us-east-1"
         yield Finding(at(file, "provider", "region"), what, mend, "error")
@@ -72,6 +63,18 @@ def _check_region(provider: Mapping[str, Any], file: str) -> Iterator[Finding]:
         if not re.fullmatch(rf"{region}(?:[a-z]|-\w+-\d[a-z])", zone):
             what = f"'{zone}' is no zone of {region}"
             yield Finding(at(file, "provider", "availability_zone"), what, f"write one such as {region}a", "error")
+
+
+@cache
+def _regions() -> list[str]:
+    from botocore.session import Session
+
+    session = Session()
+    return [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition_name=partition)
+    ]
 
 
 def _check_parameters(node: Mapping[str, Any], file: str, *place: object) -> Iterator[Finding]:
@@ -142,16 +145,20 @@ def _check_bucket(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
         yield Finding(where, f"'{address}' is no bucket", "write s3://BUCKET, in small letters", "error")
 
 
-def _bootstrap(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
-    """Those steps of Ray's own preparation for AWS that ask nobody."""
-    from ray.autoscaler._private.aws import config as ray_aws
+def _check_login(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    if "ssh_private_key" not in config["auth"]:
+        return  # Ray makes a pair
+    for name, node in config["available_node_types"].items():
+        if not {"KeyName", "UserData"} & node["node_config"].keys():
+            where = at(file, "available_node_types", name, "node_config", "KeyName")
+            yield Finding(where, "is missing, so these nodes would not take your key", "name its key pair", "error")
 
-    steps = [ray_aws._configure_from_network_interfaces]
-    if "ssh_private_key" in config["auth"]:
-        steps.append(ray_aws._configure_key_pair)
-    for step in steps:
-        try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                step(copy.deepcopy(dict(config)))
-        except Exception as error:  # Ray raises whatever comes to hand
-            yield Finding(file, f"Ray refuses it ({error})", "mend what it names", "error")
+
+def _check_network(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    """That step of Ray's own preparation for AWS which asks nobody."""
+    from ray.autoscaler._private.aws.config import _configure_from_network_interfaces
+
+    try:
+        _configure_from_network_interfaces(dict(config))
+    except ValueError as error:
+        yield Finding(file, f"Ray refuses it ({error})", "mend what it names", "error")

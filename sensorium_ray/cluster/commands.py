@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .findings import Finding
-from .mounts import TOKEN
+from .files import TOKEN
 from .reading import at
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}

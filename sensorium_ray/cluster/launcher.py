@@ -13,7 +13,7 @@ from .aws import check_aws, ingress
 from .commands import check_commands
 from .costs import check_costs
 from .findings import Finding
-from .mounts import check_mounts
+from .files import check_files
 from .onprem import check_onprem
 from .ports import check_ports
 from .reading import at
@@ -35,7 +35,7 @@ def check_launcher(config: dict[str, Any], file: str, *, online: bool = False) -
     prepared = _prepare(config, file)
     if isinstance(prepared, Finding):
         return [*found, prepared]
-    found += [*check_placeholders(config, file), *check_mounts(prepared, file), *check_commands(prepared, file)]
+    found += [*check_placeholders(config, file), *check_files(prepared, file), *check_commands(prepared, file)]
     if kind == "aws":
         found += [*check_costs(config, prepared, file), *check_aws(prepared, file)]
         found += (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from .findings import Finding
@@ -12,17 +11,14 @@ from .reading import at
 
 def check_onprem(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
     """Findings about the machines and how to log in to them."""
-    provider, auth = config["provider"], config.get("auth") or {}
+    provider = config["provider"]
     if "coordinator_address" not in provider:
         yield from _check_machines(provider, file)
     if "available_node_types" in config:
         what = "is not for machines that are there already: Ray asks them what they have"
         yield Finding(at(file, "available_node_types"), what, "leave it out", "error")
-    if not auth.get("ssh_user"):
+    if not (config.get("auth") or {}).get("ssh_user"):
         yield Finding(at(file, "auth", "ssh_user"), "is missing", "write who logs in on the machines", "error")
-    key = auth.get("ssh_private_key")
-    if key and not Path(key).expanduser().is_file():
-        yield Finding(at(file, "auth", "ssh_private_key"), f"'{key}' is not there", "make it: ssh-keygen", "error")
 
 
 def _check_machines(provider: Mapping[str, Any], file: str) -> Iterator[Finding]:

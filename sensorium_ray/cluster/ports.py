@@ -23,7 +23,7 @@ def check_ports(rules: Sequence[Mapping[str, Any]], where: str) -> Iterator[Find
         if rule.get("IpProtocol") == "tcp" and (first, last) == (_SERVE, _SERVE):
             continue
         if rule.get("IpProtocol") == "tcp" and (first, last) == (_SSH, _SSH):
-            mend = "make the group yourself with ssh from your network alone, before the first start (docs/cluster.md)"
+            mend = "run cluster/aws/prepare.sh before the first start: it makes a group that lets in your address alone"
             yield Finding(where, "lets the whole world try to log in by ssh", mend, "warning")
             continue
         what = f"opens {_spoken(first, last)} to the whole world"

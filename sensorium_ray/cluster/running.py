@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ..errors import ClusterError
-from .mounts import TOKEN
+from .files import TOKEN
 
 _KEPT = 20_000
 """Characters of what a command printed last in which its trouble is looked for."""
