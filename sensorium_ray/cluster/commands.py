@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .findings import Finding
 from .files import TOKEN
+from .findings import Finding
 from .reading import at
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -12,8 +12,8 @@ from .account import check_account
 from .aws import check_aws, ingress
 from .commands import check_commands
 from .costs import check_costs
-from .findings import Finding
 from .files import check_files
+from .findings import Finding
 from .onprem import check_onprem
 from .ports import check_ports
 from .reading import at
