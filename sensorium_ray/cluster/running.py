@@ -13,9 +13,11 @@ from pathlib import Path
 from ..errors import ClusterError
 from .files import TOKEN
 
-_KEPT = 20_000
-"""Characters of what a command printed last in which its trouble is looked for."""
+_ABOVE = "what it printed above says why"
+_TRACEBACK = b"Traceback (most recent call last):"
 _TROUBLES = {
+    r"Job '[^']+' failed": ("the job failed", "its log above says why"),
+    r"Job \S+ does not exist": ("there is no such job", "give the id that `submit` printed"),
     r"Permission denied \(": ("ssh is refused", "check auth.ssh_user and auth.ssh_private_key of the file"),
     r"(?:Connection|Operation) timed out|No route to host": (
         "ssh gets no answer",
@@ -37,18 +39,18 @@ _TROUBLES = {
         "AWS has or gives no such instance now",
         "name more zones, another instance type, or ask for a higher quota",
     ),
-    r"[Uu]nauthenticated|InvalidAuthToken|authentication token|\b401\b": (
+    r"Authentication (?:failed|required)|InvalidAuthToken|status code 401": (
         "the cluster does not take the token",
         f"use the one it was started with: ~/{TOKEN}, RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH",
     ),
     r"No module named 'boto3'": ("boto3 is missing, which Ray starts nodes with", "pip install boto3"),
     r"Version mismatch": ("a node runs another version of Ray or Python", "install the same on all"),
 }
-"""What a command printed: what it means, and the mend."""
+"""What a command wrote to stderr, what that means, and the mend. A job's own log goes to stdout, which is not read."""
 
 
 def ray(*words: str, where: str) -> None:
-    """Run `ray` with some words; what it prints is passed on as it comes.
+    """Run `ray` with some words; what it prints is passed on as it comes, but for the traceback of a known trouble.
 
     Parameters
     ----------
@@ -59,17 +61,25 @@ def ray(*words: str, where: str) -> None:
     ClusterError : it ended with another status than 0.
     """
     show(*words)
-    process = subprocess.Popen(
-        [program(), *words], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
-    )
-    assert process.stdout is not None
-    printed = ""
-    while part := process.stdout.read(65536):
-        sys.stdout.buffer.write(part)
-        sys.stdout.buffer.flush()
-        printed = (printed + part.decode(errors="replace"))[-_KEPT:]
+    process = subprocess.Popen([program(), *words], env=environment(), stderr=subprocess.PIPE, bufsize=0)
+    assert process.stderr is not None
+    said, shown = b"", 0
+    while part := process.stderr.read(65536):
+        said += part
+        end = said.find(_TRACEBACK) if _TRACEBACK in said else len(said)
+        _pass_on(said[shown:end])
+        shown = max(shown, end)
     if process.wait():
-        raise trouble(printed, words, where, process.returncode)
+        error = trouble(said.decode(errors="replace"), where)
+        if error is None:
+            _pass_on(said[shown:])
+            error = ClusterError(f"`ray {words[0]}` ended with status {process.returncode}", where, _ABOVE)
+        raise error
+
+
+def _pass_on(text: bytes) -> None:
+    sys.stderr.buffer.write(text)
+    sys.stderr.buffer.flush()
 
 
 def show(*words: str) -> None:
@@ -111,10 +121,9 @@ def require_token() -> None:
         raise ClusterError("there is no token", str(place), mend)
 
 
-def trouble(printed: str, words: tuple[str, ...], where: str, status: int) -> ClusterError:
-    """What a command that failed means, by what it printed."""
+def trouble(said: str, where: str) -> ClusterError | None:
+    """What a command that failed means, by what it wrote to stderr; None: nothing known."""
     for pattern, (what, mend) in _TROUBLES.items():
-        if re.search(pattern, printed):
+        if re.search(pattern, said):
             return ClusterError(what, where, mend)
-    what = f"`ray {words[0]}` ended with status {status}"
-    return ClusterError(what, where, "what it printed above says why")
+    return None

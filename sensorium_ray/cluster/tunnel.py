@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..errors import ClusterError
 from .running import environment, program, show, trouble
 
 
@@ -41,7 +42,8 @@ def tunnel(file: str) -> Iterator[str]:
             while not _answers(port):
                 if process.poll() is not None:
                     printed.seek(0)
-                    raise trouble(printed.read().decode(errors="replace"), words, file, process.returncode)
+                    said = printed.read().decode(errors="replace")
+                    raise trouble(said, file) or ClusterError("no tunnel comes about", file, f"it says: {said[-500:]}")
                 time.sleep(0.1)
             yield f"http://127.0.0.1:{port}"
         finally:

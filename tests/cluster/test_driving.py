@@ -24,7 +24,7 @@ if sys.argv[1] == "dashboard" and not {refused!r}:
     server = socket.create_server(("127.0.0.1", int(sys.argv[4])))
     while True:
         server.accept()
-print({says!r})
+print({says!r}, file=sys.stderr if {status} else sys.stdout)
 sys.exit({status})
 """
 
@@ -94,6 +94,7 @@ def test_a_job_goes_through_a_tunnel_that_ends_with_it(file: Path, ray: Any) -> 
         ("RuntimeError: Head node of cluster (desks) not found!", "there is no such cluster; start it"),
         ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "there are no credentials here"),
         ("RuntimeError: Request failed with status code 401", "does not take the token"),
+        ("Job 'raysubmit_1' failed\nConnection refused", "the job failed; its log above says why"),
         ("something else", "`ray exec` ended with status 7; what it printed above says why"),
     ],
 )
@@ -103,6 +104,19 @@ def test_a_failure_is_one_sentence(says: str, sentence: str, file: Path, ray: An
         driving.status(file)
     assert str(told.value).startswith(f"{file}: ")
     assert sentence in str(told.value)
+
+
+def test_a_traceback_is_shown_only_where_no_sentence_is_known(
+    file: Path, ray: Any, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    ray("before\nTraceback (most recent call last):\n  Permission denied (publickey).", 1)
+    with pytest.raises(ClusterError, match="ssh is refused"):
+        driving.status(file)
+    assert capfdbinary.readouterr()[1].endswith(b"\nbefore\n")
+    ray("Traceback (most recent call last):\n  of a new kind", 1)
+    with pytest.raises(ClusterError, match="ended with status 1"):
+        driving.status(file)
+    assert b"of a new kind" in capfdbinary.readouterr()[1]
 
 
 def test_a_tunnel_that_is_refused_is_one_sentence(file: Path, ray: Any) -> None:
