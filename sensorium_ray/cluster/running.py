@@ -16,7 +16,6 @@ from .files import TOKEN
 _ABOVE = "what it printed above says why"
 _TRACEBACK = b"Traceback (most recent call last):"
 _TROUBLES = {
-    r"Job '[^']+' failed": ("the job failed", "its log above says why"),
     r"Job \S+ does not exist": ("there is no such job", "give the id that `submit` printed"),
     r"Permission denied \(": ("ssh is refused", "check auth.ssh_user and auth.ssh_private_key of the file"),
     r"(?:Connection|Operation) timed out|No route to host": (
@@ -73,7 +72,8 @@ def ray(*words: str, where: str) -> None:
         error = trouble(said.decode(errors="replace"), where)
         if error is None:
             _pass_on(said[shown:])
-            error = ClusterError(f"`ray {words[0]}` ended with status {process.returncode}", where, _ABOVE)
+            verb = " ".join(words[: 2 if words[0] == "job" else 1])
+            error = ClusterError(f"`ray {verb}` ended with status {process.returncode}", where, _ABOVE)
         raise error
 
 

@@ -24,7 +24,7 @@ if sys.argv[1] == "dashboard" and not {refused!r}:
     server = socket.create_server(("127.0.0.1", int(sys.argv[4])))
     while True:
         server.accept()
-print({says!r}, file=sys.stderr if {status} else sys.stdout)
+print({says!r}, file=sys.{stream})
 sys.exit({status})
 """
 
@@ -48,9 +48,12 @@ def file(filled: dict[str, Any], tmp_path: Path) -> Path:
 def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[], list[dict[str, Any]]]]:
     """Puts a program in Ray's place that says something and ends; gives what tells how it was called."""
 
-    def place(says: str = "", status: int = 0, *, refused: bool = False) -> Callable[[], list[dict[str, Any]]]:
+    def place(
+        says: str = "", status: int = 0, *, refused: bool = False, stream: str = "stderr"
+    ) -> Callable[[], list[dict[str, Any]]]:
         asked, program = tmp_path / "asked", tmp_path / "ray"
         values = {"python": sys.executable, "asked": str(asked), "says": says, "status": status, "refused": refused}
+        values["stream"] = stream
         program.write_text(RAY.format(**values))
         program.chmod(0o755)
         for module in (running, tunnel):
@@ -63,7 +66,7 @@ def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callab
 def test_a_command_is_printed_and_passed_on_with_the_token(
     file: Path, ray: Any, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    calls = ray("3 nodes")
+    calls = ray("3 nodes", stream="stdout")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
     driving.status(file)
     out, err = capfdbinary.readouterr()
@@ -94,7 +97,6 @@ def test_a_job_goes_through_a_tunnel_that_ends_with_it(file: Path, ray: Any) -> 
         ("RuntimeError: Head node of cluster (desks) not found!", "there is no such cluster; start it"),
         ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "there are no credentials here"),
         ("RuntimeError: Request failed with status code 401", "does not take the token"),
-        ("Job 'raysubmit_1' failed\nConnection refused", "the job failed; its log above says why"),
         ("something else", "`ray exec` ended with status 7; what it printed above says why"),
     ],
 )
@@ -104,6 +106,12 @@ def test_a_failure_is_one_sentence(says: str, sentence: str, file: Path, ray: An
         driving.status(file)
     assert str(told.value).startswith(f"{file}: ")
     assert sentence in str(told.value)
+
+
+def test_a_jobs_own_log_is_not_taken_for_a_trouble(file: Path, ray: Any) -> None:
+    ray("Connection refused", 1, stream="stdout")
+    with pytest.raises(ClusterError, match="`ray exec` ended with status 1"):
+        driving.status(file)
 
 
 def test_a_traceback_is_shown_only_where_no_sentence_is_known(
