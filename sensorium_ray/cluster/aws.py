@@ -10,7 +10,7 @@ from typing import Any
 
 from .findings import Finding
 from .reading import at
-from .spelling import PLACEHOLDER, run_instances
+from .spelling import OF_RAY, PLACEHOLDER, run_instances
 
 _AMI = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})|resolve:ssm:/.+")
 _PROFILE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:instance-profile/.+")
@@ -20,12 +20,23 @@ _AMD = re.compile(r"g\d+ad\b")
 _SHARED = re.compile(r"\bnfs|\befs\b|lustre|fsx")
 
 
+def check_parameters(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    """Types of what AWS takes to start instances, by botocore's model; what Ray adds or takes out does not count."""
+    from botocore.validate import ParamValidator
+
+    for name, node in config["available_node_types"].items():
+        given = {key: value for key, value in node["node_config"].items() if key not in OF_RAY}
+        report = ParamValidator().validate(given | {"MinCount": 1, "MaxCount": 1}, run_instances())
+        for line in filter(None, report.generate_report().splitlines()):
+            where = at(file, "available_node_types", name, "node_config")
+            yield Finding(where, line, "write what AWS takes", "error")
+
+
 def check_aws(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
-    """Findings about a completed file, of which `check_spelling` found every key known."""
+    """Findings about a completed file in which keys and types are right."""
     yield from _check_region(config["provider"], file)
     for name, node in config["available_node_types"].items():
         place = ("available_node_types", name, "node_config")
-        yield from _check_parameters(node["node_config"], file, *place)
         yield from _check_image(node["node_config"], config["provider"], file, *place)
         yield from _check_gpus(node, file, *place)
     yield from _check_profiles(config, file)
@@ -75,16 +86,6 @@ def _regions() -> list[str]:
         for partition in session.get_available_partitions()
         for region in session.get_available_regions("ec2", partition_name=partition)
     ]
-
-
-def _check_parameters(node: Mapping[str, Any], file: str, *place: object) -> Iterator[Finding]:
-    """Types of values, by botocore's model; what Ray adds or takes out does not count."""
-    from botocore.validate import ParamValidator
-
-    given = {key: value for key, value in node.items() if key != "SubnetIds"} | {"MinCount": 1, "MaxCount": 1}
-    report = ParamValidator().validate(given, run_instances())
-    for line in filter(None, report.generate_report().splitlines()):
-        yield Finding(at(file, *place), line, "write what AWS takes", "error")
 
 
 def _check_image(node: Mapping[str, Any], provider: Mapping[str, Any], file: str, *place: object) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .findings import Finding
 from .reading import at
+from .spelling import PLACEHOLDER
 
 TOKEN = ".ray/auth_token"
 
@@ -25,6 +26,6 @@ def check_files(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
         mend = "make it: ray get-auth-token --generate" if is_token else "start from the folder that it lies in"
         yield Finding(at(file, "file_mounts", target), what, mend, "error")
     key = config["auth"].get("ssh_private_key")
-    if key and not Path(key).expanduser().is_file():
+    if key and PLACEHOLDER not in key and not Path(key).expanduser().is_file():
         where = at(file, "auth", "ssh_private_key")
         yield Finding(where, f"'{key}' is not there", "make it: ssh-keygen, or name another", "error")

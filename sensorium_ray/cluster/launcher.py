@@ -6,10 +6,11 @@ import contextlib
 import copy
 import io
 import logging
+from importlib.util import find_spec
 from typing import Any
 
 from .account import check_account
-from .aws import check_aws, ingress
+from .aws import check_aws, check_parameters, ingress
 from .commands import check_commands
 from .costs import check_costs
 from .files import check_files
@@ -20,6 +21,7 @@ from .reading import at
 from .spelling import check_placeholders, check_spelling
 
 _CLOUDS = ("aws", "local")
+_INSTALL = "install this project with it: pip install '.[aws]'"
 
 
 def check_launcher(config: dict[str, Any], file: str, *, online: bool = False) -> list[Finding]:
@@ -35,14 +37,15 @@ def check_launcher(config: dict[str, Any], file: str, *, online: bool = False) -
     prepared = _prepare(config, file)
     if isinstance(prepared, Finding):
         return [*found, prepared]
+    if kind == "aws" and (wrong := [*check_parameters(prepared, file)]):
+        return [*found, *wrong]
     found += [*check_placeholders(config, file), *check_files(prepared, file), *check_commands(prepared, file)]
     if kind == "aws":
+        if find_spec("boto3") is None:
+            return [*found, Finding(file, "Ray starts nodes of AWS with boto3, which is missing", _INSTALL, "error")]
         found += [*check_costs(config, prepared, file), *check_aws(prepared, file)]
-        found += (
-            check_account(prepared, file)
-            if online
-            else check_ports(ingress(prepared), at(file, "provider", "security_group"))
-        )
+        where = at(file, "provider", "security_group")
+        found += check_account(prepared, file) if online else check_ports(ingress(prepared), where)
     return found
 
 

@@ -11,13 +11,13 @@ from .reading import at
 
 def check_onprem(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
     """Findings about the machines and how to log in to them."""
-    provider = config["provider"]
+    provider, auth = config["provider"], config.get("auth") or {}
     if "coordinator_address" not in provider:
         yield from _check_machines(provider, file)
     if "available_node_types" in config:
         what = "is not for machines that are there already: Ray asks them what they have"
         yield Finding(at(file, "available_node_types"), what, "leave it out", "error")
-    if not (config.get("auth") or {}).get("ssh_user"):
+    if isinstance(auth, dict) and not auth.get("ssh_user"):
         yield Finding(at(file, "auth", "ssh_user"), "is missing", "write who logs in on the machines", "error")
 
 

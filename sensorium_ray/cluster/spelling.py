@@ -40,7 +40,7 @@ _PROVIDER = {
     },
 }
 """What Ray reads below `provider`; of other clouds it is not known here."""
-_OF_RAY = {"SubnetIds"}
+OF_RAY = {"SubnetIds"}
 """What Ray takes out of `node_config` before AWS sees it."""
 
 
@@ -53,8 +53,9 @@ def check_spelling(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
     kind = provider.get("type")
     if kind in _PROVIDER:
         yield from _unknown(provider, _PROVIDER[kind], file, "provider")
-    if kind == "aws":
-        for name, node in (config.get("available_node_types") or {}).items():
+    types = config.get("available_node_types")
+    if kind == "aws" and isinstance(types, dict):
+        for name, node in types.items():
             if isinstance(node, dict) and isinstance(node.get("node_config"), dict):
                 place = ("available_node_types", name, "node_config")
                 yield from _by_shape(run_instances(), node["node_config"], file, *place)
@@ -97,7 +98,7 @@ def _by_shape(shape: Any, value: Any, file: str, *place: object) -> Iterator[Fin
         for index, inner in enumerate(value):
             yield from _by_shape(shape.member, inner, file, *place, index)
     elif shape.type_name == "structure" and isinstance(value, dict):
-        known = set(shape.members) | (_OF_RAY if shape is run_instances() else set())
+        known = set(shape.members) | (OF_RAY if shape is run_instances() else set())
         yield from _unknown(value, known, file, *place)
         for key in shape.members.keys() & value.keys():
             yield from _by_shape(shape.members[key], value[key], file, *place, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,30 @@ def test_no_token_is_told_before_the_cluster_starts(filled: dict[str, Any], tmp_
     (tmp_path / ".ray" / "auth_token").unlink()
     [error] = [finding for finding in find(filled, tmp_path) if finding.severity == "error"]
     assert error.mend == "make it: ray get-auth-token --generate"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.update(available_node_types=5),
+        lambda c: c.update(auth=["ubuntu"]),
+        lambda c: c.update(setup_commands="make"),
+        lambda c: worker(c)["node_config"].update(ImageId=5),
+        lambda c: worker(c)["node_config"].update(IamInstanceProfile="sensorium-worker"),
+        lambda c: worker(c).update(resources=None),
+    ],
+)
+def test_values_of_another_kind_are_told(change: Change, filled: dict[str, Any], tmp_path: Path) -> None:
+    change(filled)
+    assert any(finding.severity == "error" for finding in find(filled, tmp_path))
+
+
+def test_boto3_is_asked_for_before_ray_asks(
+    filled: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    [error] = find(filled, tmp_path)
+    assert "boto3, which is missing" in error.what
 
 
 def test_machines_under_desks(filled: dict[str, Any], tmp_path: Path) -> None:
