@@ -87,6 +87,8 @@ def _check_identity(account: _Account, file: str) -> Iterator[Finding]:
 
 def _check_node(account: _Account, node: Mapping[str, Any], count: int, file: str, *place: object) -> Iterator[Finding]:
     chosen = node["node_config"]
+    if "InstanceType" not in chosen:
+        return  # a launch template names it
     try:
         kind = account.ask("ec2", "describe_instance_types", InstanceTypes=[chosen["InstanceType"]])["InstanceTypes"][0]
     except _RefusedError as refusal:

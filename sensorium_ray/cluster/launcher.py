@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import logging
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,14 +26,17 @@ _INSTALL = "install this project with it: pip install '.[aws]'"
 
 
 def check_launcher(config: dict[str, Any], file: str, *, online: bool = False) -> list[Finding]:
-    """Everything that is wrong with one file; what comes after a fault of form is only told once that is mended."""
+    """Everything that is wrong with one file; what comes after a fault of form is only told once that is mended.
+
+    AWS is only asked about a file in which nothing else is wrong.
+    """
     provider = config.get("provider")
     kind = provider.get("type") if isinstance(provider, dict) else None
     if kind not in _CLOUDS:
         what = f"is '{kind}'" if kind else "is missing"
         return [Finding(at(file, "provider", "type"), what, f"known here: {', '.join(_CLOUDS)}", "error")]
     found = [*check_spelling(config, file), *(check_onprem(config, file) if kind == "local" else ())]
-    if any(finding.severity == "error" for finding in found):
+    if _has_error(found):
         return found
     prepared = _prepare(config, file)
     if isinstance(prepared, Finding):
@@ -44,9 +48,14 @@ def check_launcher(config: dict[str, Any], file: str, *, online: bool = False) -
         if find_spec("boto3") is None:
             return [*found, Finding(file, "Ray starts nodes of AWS with boto3, which is missing", _INSTALL, "error")]
         found += [*check_costs(config, prepared, file), *check_aws(prepared, file)]
-        where = at(file, "provider", "security_group")
-        found += check_account(prepared, file) if online else check_ports(ingress(prepared), where)
+        if online and not _has_error(found):
+            return [*found, *check_account(prepared, file)]
+        found += check_ports(ingress(prepared), at(file, "provider", "security_group"))
     return found
+
+
+def _has_error(found: Sequence[Finding]) -> bool:
+    return any(finding.severity == "error" for finding in found)
 
 
 def _prepare(config: dict[str, Any], file: str) -> dict[str, Any] | Finding:
