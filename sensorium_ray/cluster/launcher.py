@@ -41,17 +41,21 @@ def check_launcher(config: dict[str, Any], file: str, *, online: bool = False) -
     prepared = _prepare(config, file)
     if isinstance(prepared, Finding):
         return [*found, prepared]
-    if kind == "aws" and (wrong := [*check_parameters(prepared, file)]):
-        return [*found, *wrong]
     found += [*check_placeholders(config, file), *check_files(prepared, file), *check_commands(prepared, file)]
     if kind == "aws":
-        if find_spec("boto3") is None:
-            return [*found, Finding(file, "Ray starts nodes of AWS with boto3, which is missing", _INSTALL, "error")]
-        found += [*check_costs(config, prepared, file), *check_aws(prepared, file)]
-        if online and not _has_error(found):
-            return [*found, *check_account(prepared, file)]
-        found += check_ports(ingress(prepared), at(file, "provider", "security_group"))
+        found += _on_aws(config, prepared, file, online=online and not _has_error(found))
     return found
+
+
+def _on_aws(written: dict[str, Any], config: dict[str, Any], file: str, *, online: bool) -> list[Finding]:
+    if find_spec("boto3") is None:
+        return [Finding(file, "Ray starts nodes of AWS with boto3, which is missing", _INSTALL, "error")]
+    if wrong := [*check_parameters(config, file)]:
+        return wrong
+    found = [*check_costs(written, config, file), *check_aws(config, file)]
+    if online and not _has_error(found):
+        return [*found, *check_account(config, file)]
+    return [*found, *check_ports(ingress(config), at(file, "provider", "security_group"))]
 
 
 def _has_error(found: Sequence[Finding]) -> bool:

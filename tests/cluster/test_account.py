@@ -136,4 +136,4 @@ def test_what_aws_answers_is_told(name: str, aws: Aws, filled: dict[str, Any], t
 def test_aws_is_not_asked_about_a_file_with_an_error(aws: Aws, filled: dict[str, Any], tmp_path: Path) -> None:
     aws.changed["get_caller_identity"] = AssertionError("asked")
     filled["metadata"]["bucket"] = "lab"
-    assert [finding.what for finding in find(filled, tmp_path)][0] == "'lab' is no bucket"
+    assert next(finding.what for finding in find(filled, tmp_path)) == "'lab' is no bucket"
