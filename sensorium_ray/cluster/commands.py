@@ -16,6 +16,7 @@ _HOST = re.compile(r"--dashboard-host[ =](\S+)")
 _RAY = re.compile(r"\bray(?:\[[\w,-]*\])?==(\d[\w.]*)|rayproject/ray[\w-]*:(\d+\.\d+\.\d+)|\bray-(\d+\.\d+\.\d+)-cp")
 _PYTHON = re.compile(r"\bpython[ =]*(3\.\d+)\b|[-_](?:py|cp)(3)(\d+)\b")
 _CPU_TORCH = re.compile(r"whl/cpu\b|\+cpu\b|--torch-backend[ =]cpu\b")
+_CPU_IMAGE = re.compile(r"\brayproject/ray[\w-]*:(?!\S*-(?:gpu|cu\d))\S+")
 _OLDEST = (3, 11)
 _SETUP = ("initialization_commands", "head_setup_commands", "worker_setup_commands")
 _START = {"head": "head_start_ray_commands", "worker": "worker_start_ray_commands"}
@@ -99,6 +100,9 @@ def _check_torch(config: Mapping[str, Any], file: str) -> Iterator[Finding]:
         if _CPU_TORCH.search(text):
             what = "installs torch without CUDA, so that the GPUs would be paid for and not used"
             yield Finding(at(file, place), what, "take PyPI's torch, or the index whl/cu130", "error")
+        if not place.startswith("docker.head") and (image := _CPU_IMAGE.search(text)):
+            what = f"takes {image.group()}, which has no CUDA, so that the GPUs would be paid for and not used"
+            yield Finding(at(file, place), what, "take the one whose name ends in -gpu", "error")
 
 
 def _installing(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

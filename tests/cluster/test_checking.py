@@ -12,6 +12,7 @@ from typing import Any
 
 import moto.ec2
 import pytest
+import ray
 import yaml
 from typer.testing import CliRunner
 
@@ -247,6 +248,12 @@ ERRORS: dict[str, tuple[Change, str, str, str]] = {
         "docker.image",
         "takes Ray 2.40.0",
         "",
+    ),
+    "an image without CUDA": (
+        lambda c: c.update(docker={"image": f"rayproject/ray:{ray.__version__}-py311", "container_name": "ray"}),
+        "docker.image",
+        "-py311, which has no CUDA",
+        "-gpu",
     ),
     "two Pythons": (
         lambda c: c.update(worker_setup_commands=["conda create -n x python=3.12"]),
