@@ -9,7 +9,8 @@ SensoriumError            anything that this package reports in one sentence
     │   └── ExportError   an exported model that does not answer as its torch original does
     ├── SubmissionError   a submission file
     │   └── QuotaError    one more than a team may send that day
-    └── EndpointError     an endpoint that refused a request or was not there
+    ├── EndpointError     an endpoint that refused a request or was not there
+    └── ClusterError      a cluster's file, or a cluster that refused or was not there
 
 Every error takes the same three positional strings, since an exception with keyword-only arguments loses
 its type when it crosses from one Ray process to another.
@@ -73,3 +74,7 @@ class QuotaError(SubmissionError):
 
 class EndpointError(InputError):
     """An endpoint refused a request or was not there."""
+
+
+class ClusterError(InputError):
+    """A cluster's file is at fault, or a cluster refused or was not there."""

@@ -34,7 +34,11 @@ ROOMS = (
 """From the ground up; docs/architecture.md lists the same."""
 
 RAY = {
+    "cluster/aws.py",
+    "cluster/commands.py",
+    "cluster/launcher.py",
     "cluster/rayservice.py",
+    "cluster/spelling.py",
     "compute.py",
     "data/ingest.py",
     "scoring/actors.py",

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError, SensoriumError
 from . import (
+    cluster,
     data,
     download,
     ensemble,
@@ -54,6 +55,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(cluster.app, name="cluster")
 app.add_typer(keys.app, name="keys")
 app.add_typer(leaderboard.app, name="leaderboard")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,24 @@ def test_this_project_is_installed_from_the_synced_folder_with_cuda(prepared: di
 def test_every_command_is_a_shell_command(prepared: dict[str, Any]) -> None:
     for command in (command for group in COMMANDS for command in prepared[group]):
         assert subprocess.run(["bash", "-n", "-c", command], check=False).returncode == 0, command
+
+
+def test_onnxruntimes_build_for_gpus_stands_in_for_the_other(prepared: dict[str, Any]) -> None:
+    [install] = [command for command in prepared["setup_commands"] if "constraints.txt" in command]
+    assert "--override cluster/gpu.txt" in install
+    assert " onnxruntime-gpu==" in install
+    assert (ROOT / "cluster" / "gpu.txt").read_text().endswith('\nonnxruntime ; sys_platform == "never"\n')
+
+
+def test_the_rights_are_those_of_the_nodes_that_the_file_names(prepared: dict[str, Any]) -> None:
+    rights = ROOT / "cluster" / "aws"
+    script = (rights / "prepare.sh").read_text()
+    assert subprocess.run(["sh", "-n", rights / "prepare.sh"], check=False).returncode == 0
+    profiles = {node["node_config"]["IamInstanceProfile"]["Name"] for node in prepared["available_node_types"].values()}
+    assert profiles == {"sensorium-head", "sensorium-worker"}
+    assert 'for node in head worker; do\n    aws iam create-role --role-name "sensorium-$node"' in script
+    assert f"--group-name {prepared['provider']['security_group']['GroupName']} " in script
+    statements = {entry["Sid"]: entry for entry in json.loads((rights / "head-policy.json").read_text())["Statement"]}
+    assert statements["GiveWorkersTheirRole"]["Resource"].endswith(":role/sensorium-worker")
+    named = statements["TagAndEndItsOwn"]["Condition"]["StringEquals"]
+    assert named == {"ec2:ResourceTag/ray-cluster-name": prepared["cluster_name"]}

@@ -1,0 +1,42 @@
+"""GPUs that a job asks for, and those that a cluster's file offers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import ClusterError
+from .reading import read
+
+_OPTIONS = ("--gpus", "--worker-gpus")
+"""Of `sensorium` commands: GPUs of one process."""
+
+
+def require_gpus(file: Path, command: Sequence[str]) -> None:
+    """Refuse a job that would wait forever for a node with enough GPUs; what a file does not tell passes.
+
+    Raises
+    ------
+    ClusterError : no node type has as many as one process of the job asks for.
+    """
+    types = read(file)[0].get("available_node_types") or {}
+    offered = [(node.get("resources") or {}).get("GPU") for node in types.values()]
+    if not types or not all(node.get("resources") for node in types.values()):
+        return  # Ray finds out by itself what the nodes have
+    most = max(number or 0 for number in offered)
+    for option, asked in _asked(command):
+        if asked > most:
+            what = f"asks for {option} {asked:g}, a node of {file} has {most:g}"
+            raise ClusterError(what, " ".join(command), "ask for fewer, or add a node type with more")
+
+
+def _asked(command: Sequence[str]) -> list[tuple[str, float]]:
+    found = []
+    for option in _OPTIONS:
+        for word, following in zip(command, [*command[1:], ""], strict=True):
+            name, _, value = word.partition("=")
+            if name == option:
+                with contextlib.suppress(ValueError):  # the job will say what is wrong with it
+                    found.append((option, float(value or following)))
+    return found
