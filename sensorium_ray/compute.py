@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 
@@ -15,6 +16,10 @@ def connect(address: str | None = None) -> None:
 
     Does nothing when this process is connected already. A local cluster keeps its object store small, since
     trials travel by reference to the frame store, not through it.
+
+    Raises
+    ------
+    ConfigError : no cluster answers there, it refuses this machine's token, or it runs another Ray or Python.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's own tables; `search` has its progress line
@@ -28,10 +33,26 @@ def connect(address: str | None = None) -> None:
     if address is None and "RAY_ADDRESS" not in os.environ:
         ray.init(address="local", include_dashboard=False, object_store_memory=400 * 1024**2, **quiet)
     else:
-        ray.init(address=address or "auto", **quiet)
+        try:
+            ray.init(address=address or "auto", **quiet)
+        except (ConnectionError, RuntimeError, ray.exceptions.AuthenticationError) as error:
+            raise _unreachable(error, address or os.environ.get("RAY_ADDRESS", "auto")) from error
     if callable(before) and signal.getsignal(signal.SIGTERM) is not before:
         # Ray has put its own in place, which would end the process amid whatever it does.
         signal.signal(signal.SIGTERM, before)
+
+
+def _unreachable(error: Exception, address: str) -> Exception:
+    """What to say where a cluster cannot be joined; Ray has logged its reasons by then."""
+    where = f"the Ray cluster at '{address}'"
+    versions = re.findall(r"(?:Ray|Python): \S+", str(error))
+    if len(versions) == 4:
+        what = "runs {}, {}, and this machine {}, {}".format(*(each.replace(":", "") for each in versions))
+        return ConfigError(what, where, "use the same environment on both")
+    if isinstance(error, RuntimeError):
+        return error
+    mend = "try `ray status` on it, and let RAY_AUTH_TOKEN or ~/.ray/auth_token be its token"
+    return ConfigError("does not answer, or refuses this machine's token", where, mend)
 
 
 def require(what: str, address: str | None, **resources: float) -> None:
