@@ -10,8 +10,11 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from .. import compute, errors
-from ..errors import SensoriumError
+from ..errors import ConfigError, SensoriumError
 from .settings import METRIC
+
+_NO_MEMORY = "low on memory"
+"""What Ray's memory monitor says of those that it killed."""
 
 
 def curve(trial: Trial) -> list[list[float]]:
@@ -49,7 +52,12 @@ def failure(trial: Trial) -> Exception | None:
             return kind(told["what"], told["where"], told["mend"])
         return SensoriumError(f"{told['kind']}: {told['what']}")
     if trial.status == Trial.ERROR:
-        return SensoriumError(f"its processes died again and again ({_last_words(trial)})", trial.config["name"])
+        words = _last_words(trial)
+        if _NO_MEMORY in words:
+            what = "was killed again and again, since its machine was running out of memory"
+            mend = "let fewer run at once, with more --cpus each, or take machines that have more"
+            return ConfigError(what, trial.config["name"], mend)
+        return SensoriumError(f"its processes died again and again ({words})", trial.config["name"])
     return None
 
 
@@ -93,4 +101,7 @@ def curves(trials: Sequence[Trial]) -> pd.DataFrame:
 
 def _last_words(trial: Trial) -> str:
     error = trial.get_pickled_error()
-    return "" if error is None else str(compute.original(error)).strip().partition("\n")[0]
+    if error is not None:
+        return str(compute.original(error)).strip().partition("\n")[0]
+    told = str(trial.get_error() or "")  # Tune keeps some kinds as text alone, after a line 'Failure # 8 (…)' each
+    return "".join(told.rpartition("Failure # ")[2].splitlines()[1:2])
