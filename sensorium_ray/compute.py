@@ -30,7 +30,7 @@ def connect(address: str | None = None) -> None:
         return
     before = signal.getsignal(signal.SIGTERM)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if address is None and "RAY_ADDRESS" not in os.environ:
+    if not may_grow(address):
         ray.init(address="local", include_dashboard=False, object_store_memory=400 * 1024**2, **quiet)
     else:
         try:
@@ -40,6 +40,11 @@ def connect(address: str | None = None) -> None:
     if callable(before) and signal.getsignal(signal.SIGTERM) is not before:
         # Ray has put its own in place, which would end the process amid whatever it does.
         signal.signal(signal.SIGTERM, before)
+
+
+def may_grow(address: str | None) -> bool:
+    """Whether `connect` joins a cluster, to which machines may come, and not this machine alone."""
+    return address is not None or "RAY_ADDRESS" in os.environ
 
 
 def _unreachable(error: Exception, address: str) -> Exception:
@@ -74,7 +79,7 @@ def require(what: str, address: str | None, **resources: float) -> None:
     for name, needed in resources.items():
         if needed > there.get(name, 0):
             lack = f"needs {needed:g} {name}s at once, and there are {there.get(name, 0):g}"
-            if address is None and "RAY_ADDRESS" not in os.environ:
+            if not may_grow(address):
                 raise ConfigError(lack, what, "ask for fewer, or name a cluster that has them with --address")
             print(f"{what}: {lack}; waiting for the cluster to grow", file=sys.stderr, flush=True)
 
