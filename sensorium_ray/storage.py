@@ -140,17 +140,21 @@ def copy_folder(folder: Path, target: Path, last: str) -> None:
     ------
     DataError : as `atomic_path`.
     """
+    files = sorted((file for file in folder.rglob("*") if file.is_file()), key=lambda file: file == folder / last)
     if not is_remote(target):
         with atomic_path(target) as partial:
-            shutil.copytree(folder, partial)
+            partial.mkdir()
+            for file in files:  # shutil.copytree would go on when the disk is full, and hide why
+                copy = partial / file.relative_to(folder)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
             remove(target)
         return
     remove(target / last)
     remove(target)
-    for file in sorted(folder.rglob("*"), key=lambda file: file == folder / last):
-        if file.is_file():
-            with atomic_path(target / file.relative_to(folder).as_posix()) as partial:
-                shutil.copyfile(file, partial)
+    for file in files:
+        with atomic_path(target / file.relative_to(folder).as_posix()) as partial:
+            shutil.copyfile(file, partial)
 
 
 def _files(path: Path) -> Any:

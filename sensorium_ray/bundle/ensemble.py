@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import BundleError
-from ..storage import atomic_path, require_new, write_npz
+from ..storage import atomic_path, copy_folder, require_new, write_npz
 from ..version import package_version
 from .anatomy import NEURONS, read_anatomy, write_anatomy
-from .manifest import MEMBER_WEIGHTS, MEMBERS, Manifest, Member, bundle_checksum, checksums
+from .manifest import MANIFEST, MEMBER_WEIGHTS, MEMBERS, Manifest, Member, bundle_checksum, checksums
 
 
 def write_ensemble(
@@ -48,7 +47,7 @@ def write_ensemble(
     used = {name: float(share) for name, share in zip(members, shares, strict=True) if share > 0}
     with atomic_path(out) as folder:
         for name in used:
-            shutil.copytree(members[name], folder / MEMBERS / name)
+            copy_folder(members[name], folder / MEMBERS / name, last=MANIFEST)
         # The neurons are the same ones, so that the first member that knows where they lie will do.
         knowing = next((name for name, manifest in manifests.items() if NEURONS in manifest.files), None)
         if knowing is not None:

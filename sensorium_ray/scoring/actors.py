@@ -14,7 +14,7 @@ from ..benchmark import EvalWindow
 from ..bundle.manifest import MEMBERS, Manifest, bundle_checksum
 from ..bundle.network import execution_providers
 from ..bundle.predictor import EnsemblePredictor, Predictor, load_predictor
-from ..compute import connect, original
+from ..compute import connect, may_grow, original, require
 from ..data.clip import Clip
 from ..data.store import FrameStore, TrialInfo
 from ..errors import BundleError, DataError
@@ -26,6 +26,8 @@ Row = dict[str, Any]
 """What Ray Data hands from one process to another: names and plain values, arrays as bytes."""
 
 _SILENT = logging.CRITICAL + 1
+_ASKED = 200
+"""Actors that a cluster is asked for, if there is work for them: it sees how far to grow, and the others wait."""
 
 
 def check_bundles(store: FrameStore, bundles: Sequence[Path]) -> dict[str, str]:
@@ -58,7 +60,8 @@ def run_actors(items: list[Row], actor: type, arguments: tuple, address: str | N
     Parameters
     ----------
     items : work, one dict each, in the order in which the rows are wanted.
-    actor : class whose `__call__(item)` yields rows; one actor a GPU where onnxruntime can use them, else one a CPU.
+    actor : class whose `__call__(item)` yields rows; one actor a GPU where onnxruntime can use them and some are there
+        when it begins, else one a CPU. Machines that come later take part.
     arguments : of its constructor.
 
     Raises
@@ -71,7 +74,11 @@ def run_actors(items: list[Row], actor: type, arguments: tuple, address: str | N
 
     _configure_ray_data()
     devices = int(ray.cluster_resources().get("GPU", 0)) if "CUDAExecutionProvider" in execution_providers() else 0
+    if not devices:
+        require("predicting", address, CPU=1)
     most = devices or int(ray.cluster_resources().get("CPU", 1))
+    if may_grow(address):
+        most = max(most, _ASKED)
     pool = ActorPoolStrategy(size=max(1, min(most, len(items))))
     each = {"num_gpus": 1} if devices else {"num_cpus": 1}
     rows = ray.data.from_items(items, override_num_blocks=len(items)).flat_map(

@@ -47,17 +47,20 @@ class _WholeFile:
     """A file that is there when it is closed."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._open = ExitStack()
         self._file = self._open.enter_context(self._open.enter_context(storage.atomic_path(path)).open("wb"))
 
     def write(self, data: bytes) -> int:
-        return self._file.write(data)
+        with storage.writing(self._path):
+            return self._file.write(data)
 
     def tell(self) -> int:
         return self._file.tell()
 
     def flush(self) -> None:
-        self._file.flush()
+        with storage.writing(self._path):
+            self._file.flush()
 
     @property
     def closed(self) -> bool:

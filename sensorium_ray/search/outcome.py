@@ -10,8 +10,11 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from .. import compute, errors
-from ..errors import SensoriumError
+from ..errors import ConfigError, SensoriumError
 from .settings import METRIC
+
+_NO_MEMORY = "low on memory"
+"""What Ray's memory monitor says of those that it killed."""
 
 
 def curve(trial: Trial) -> list[list[float]]:
@@ -49,7 +52,16 @@ def failure(trial: Trial) -> Exception | None:
             return kind(told["what"], told["where"], told["mend"])
         return SensoriumError(f"{told['kind']}: {told['what']}")
     if trial.status == Trial.ERROR:
-        return SensoriumError(f"its processes died again and again ({_last_words(trial)})", trial.config["name"])
+        pickled = trial.get_pickled_error()
+        raised = None if pickled is None else compute.original(pickled)
+        if isinstance(raised, SensoriumError):
+            return raised
+        words = _last_words(trial, raised)
+        if _NO_MEMORY in words:
+            what = "was killed again and again, since its machine was running out of memory"
+            mend = "let fewer run at once, with more --cpus each, or take machines that have more"
+            return ConfigError(what, trial.config["name"], mend)
+        return SensoriumError(f"its processes died again and again ({words})", trial.config["name"])
     return None
 
 
@@ -91,6 +103,8 @@ def curves(trials: Sequence[Trial]) -> pd.DataFrame:
     return pd.DataFrame(table, columns=["epoch", "loss", METRIC, "architecture", "trial"])
 
 
-def _last_words(trial: Trial) -> str:
-    error = trial.get_pickled_error()
-    return "" if error is None else str(compute.original(error)).strip().partition("\n")[0]
+def _last_words(trial: Trial, raised: BaseException | None) -> str:
+    if raised is not None:
+        return str(raised).strip().partition("\n")[0]
+    told = str(trial.get_error() or "")  # Tune keeps some kinds as text alone, after a line 'Failure # 8 (…)' each
+    return "".join(told.rpartition("Failure # ")[2].splitlines()[1:2])

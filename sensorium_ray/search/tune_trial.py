@@ -24,7 +24,7 @@ def train(config: dict[str, Any], store: str, settings: SweepSettings) -> None:
     """Train an epoch at a time; each is reported with its checkpoint and the curve so far.
 
     An error is reported as a result: then the tune trial ends at once, its last good checkpoint is kept, and it is
-    not tried again, which Ray Tune does for machines that died.
+    not tried again, which Ray Tune does for machines that died; and for what a disk or a network did, which is raised.
     """
     keep_freed_memory()
     torch.set_num_threads(max(1, int(settings.cpus)))
@@ -39,6 +39,8 @@ def train(config: dict[str, Any], store: str, settings: SweepSettings) -> None:
                 trainer.checkpoint().write(Path(folder))
                 tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
     except Exception as error:
+        if isinstance(error.__cause__, OSError):  # the point is not at fault: --resume is to try it again
+            raise
         traceback.print_exc()  # into the worker's log
         tune.report({"epoch": len(curve), "curve": curve, "failure": _told(error)})
 

@@ -197,3 +197,28 @@ def test_a_killed_node_costs_nothing(tiny: Tiny, slow: Path, undisturbed: ScoreT
     said = [line for line in answer.stdout.splitlines() if line in ("killed", "finished")]
     assert said == ["killed", "finished"], answer.stderr[-2000:]
     assert ScoreTable.read(tmp_path / "out" / "scores.parquet").table.equals(undisturbed.table)
+
+
+GROWING = """
+import time, ray
+from ray.cluster_utils import Cluster
+from sensorium_ray.scoring.actors import run_actors
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+ray.init(address=cluster.address)
+class Slow:
+    def __call__(self, item):
+        time.sleep(1)
+        yield item | {"node": ray.get_runtime_context().get_node_id()}
+rows = []
+for row in run_actors([{"number": number} for number in range(60)], Slow, (), cluster.address):
+    rows.append(row)
+    if len(rows) == 3:
+        cluster.add_node(num_cpus=1, object_store_memory=100 * 1024**2)
+print("nodes", len({row["node"] for row in rows}), [row["number"] for row in rows] == list(range(60)), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_nodes_that_come_later_take_part() -> None:
+    answer = subprocess.run([sys.executable, "-c", GROWING], capture_output=True, text=True, timeout=220, check=False)
+    assert "nodes 2 True" in answer.stdout, answer.stderr[-2000:]
