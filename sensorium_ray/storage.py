@@ -101,6 +101,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_folder(path: Path, last: str) -> Iterator[Path]:
+    """Give a new folder on disk; it becomes `path` when the block ends well, and is removed when not.
+
+    Parameters
+    ----------
+    path : must not exist; on s3:// the files are sent one by one.
+    last : the file that says that the folder is whole; sent last.
+
+    Raises
+    ------
+    DataError : as `atomic_path`.
+    """
+    if not is_remote(path):
+        with atomic_path(path) as partial:
+            partial.mkdir()
+            yield partial
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+        copy_folder(Path(name), path, last)
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Say in one sentence why `path` cannot be written, on a disk.
 
