@@ -184,6 +184,7 @@ def _files(path: Path) -> Any:
 @contextmanager
 def _remote(path: Path) -> Iterator[None]:
     """Say in one sentence what a bucket did; a missing object stays a FileNotFoundError."""
+    from aiohttp import ClientPayloadError
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -192,8 +193,9 @@ def _remote(path: Path) -> Iterator[None]:
         if "specified bucket" in str(error):
             raise DataError("bucket does not exist", str(path), "make it, or name another") from error
         raise
-    except (BotoCoreError, ClientError, OSError) as error:
-        what = f"cannot be reached ({error})" if isinstance(error, BotoCoreError) else f"is refused ({error})"
+    except (BotoCoreError, ClientError, ClientPayloadError, OSError) as error:
+        lost = isinstance(error, BotoCoreError | ClientPayloadError)
+        what = f"cannot be reached ({error})" if lost else f"is refused ({error})"
         raise DataError(what, str(path), "check the bucket, the credentials and AWS_ENDPOINT_URL") from error
 
 
@@ -208,7 +210,8 @@ def read_bytes(path: Path) -> bytes:
     if not is_remote(path):
         return path.read_bytes()
     with _remote(path):
-        return cast(bytes, _files(path).cat_file(str(path)))
+        # In one piece: s3fs asks again for a body that was cut off, but not where it reads several parts at once.
+        return cast(bytes, _files(path).cat_file(str(path), max_concurrency=1))
 
 
 def is_file(path: Path) -> bool:

@@ -121,8 +121,7 @@ def make(names: Sequence[str]) -> Iterator[Bed]:
     }
     with ExitStack() as stack:
         hosts = {
-            name: Host(name, address, stack.enter_context(_process(name, told)))
-            for name, address in addresses.items()
+            name: Host(name, address, stack.enter_context(_process(name, told))) for name, address in addresses.items()
         }
         desk = hosts.pop(DESK)
         _in_network(desk.pid, "link", "add", "bridge", "type", "bridge")
@@ -194,7 +193,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with make(["head", "worker1", "worker2"]) as bed:
         for host in bed.hosts.values():
-            print(f"{host.name:8} {host.address:12} nsenter --target {host.pid} --all bash -c 'cd; HOME=/root exec bash'")
+            print(
+                f"{host.name:8} {host.address:12} nsenter --target {host.pid} --all bash -c 'cd; HOME=/root exec bash'"
+            )
         print("until Ctrl-C", flush=True)
         try:
             while True:
