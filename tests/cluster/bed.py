@@ -67,9 +67,12 @@ class Host:
         return Path(f"/proc/{self.pid}/root") / path.lstrip("/")
 
     def command(self, script: str) -> list[str]:
-        """What runs a script in the host, as its root who has just logged in and activated the environment."""
+        """What runs a script in the host, as its root who has just logged in and activated the environment.
+
+        At the desk `sensorium` is this project as it lies here.
+        """
         search = f"PATH={VENV}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        login = ["env", "-i", "HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb", search]
+        login = ["env", "-i", "HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb", f"PYTHONPATH={ROOT}", search]
         return ["nsenter", "--target", str(self.pid), "--all", *login, "bash", "-c", f"cd\n{script}"]
 
     def run(self, script: str, timeout: float = 180) -> str:
@@ -193,9 +196,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with make(["head", "worker1", "worker2"]) as bed:
         for host in bed.hosts.values():
-            print(
-                f"{host.name:8} {host.address:12} nsenter --target {host.pid} --all bash -c 'cd; HOME=/root exec bash'"
-            )
+            print(f"{host.name:8} {host.address:12} nsenter --target {host.pid} --all env HOME=/root bash")
         print("until Ctrl-C", flush=True)
         try:
             while True:
