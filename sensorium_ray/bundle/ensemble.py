@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import BundleError
-from ..storage import atomic_path, require_new, write_npz
+from ..storage import atomic_folder, require_new, write_npz
 from ..version import package_version
 from .anatomy import NEURONS, read_anatomy, write_anatomy
-from .manifest import MEMBER_WEIGHTS, MEMBERS, Manifest, Member, bundle_checksum, checksums
+from .fetching import on_disk
+from .manifest import MANIFEST, MEMBER_WEIGHTS, MEMBERS, Manifest, Member, bundle_checksum, checksums
 
 
 def write_ensemble(
@@ -46,9 +47,10 @@ def write_ensemble(
                 )
     shares = _shares(weights)
     used = {name: float(share) for name, share in zip(members, shares, strict=True) if share > 0}
-    with atomic_path(out) as folder:
+    with atomic_folder(out, last=MANIFEST) as folder:
         for name in used:
-            shutil.copytree(members[name], folder / MEMBERS / name)
+            with on_disk(members[name]) as member:
+                shutil.copytree(member, folder / MEMBERS / name)
         # The neurons are the same ones, so that the first member that knows where they lie will do.
         knowing = next((name for name, manifest in manifests.items() if NEURONS in manifest.files), None)
         if knowing is not None:

@@ -81,10 +81,9 @@ class Host:
         assert done.returncode == 0, f"{self.name}: {script}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
-    def start(self, script: str) -> subprocess.Popen[str]:
-        """A script that runs on; it ends with the host at the latest."""
-        pipe, off = subprocess.PIPE, subprocess.DEVNULL
-        return subprocess.Popen(self.command(script), stdin=off, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+    def start(self, script: str, log: str) -> None:
+        """Start a script that runs on and writes to a file of root's; it ends with the host."""
+        self.run(f"({script}) </dev/null >{log} 2>&1 &")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,8 +142,8 @@ def lab() -> Iterator[Lab]:
         desk.run("RAY_AUTH_MODE=token ray get-auth-token --generate; mkdir -p work .aws")
         for name, content in _AWS.items():
             desk.path(f"/root/.aws/{name}").write_text(content)
-        desk.start("python -m moto.server --host 0.0.0.0 --port 9000")
-        desk.start(f"python {ROOT}/tests/flaky_s3.py {STEADY} 0.0.0.0 9001 >flaky.log")
+        desk.start("python -m moto.server --host 0.0.0.0 --port 9000", "s3.log")
+        desk.start(f"python {ROOT}/tests/flaky_s3.py {STEADY} 0.0.0.0 9001", "flaky.log")
         ready = Lab(bed, desk.path("/root/.ray/auth_token").read_text())
         until(lambda: ready.ask(f"{STEADY}/")[0] == 200)
         desk.run("python -c \"import s3fs; s3fs.S3FileSystem().mkdir('lab')\"")
@@ -162,11 +161,10 @@ def filled_in(bed: Bed) -> dict[str, Any]:
     return given
 
 
-def up(lab: Lab) -> subprocess.Popen[str]:
-    """`ray up`, until all hosts are there, and `ray dashboard`, which is given back."""
+def up(lab: Lab) -> None:
+    """`ray up`, until all hosts are there, and `ray dashboard`."""
     lab.desk.path("/root/onprem.yaml").write_text(yaml.safe_dump(filled_in(lab.bed)))
     lab.desk.run(f"cd {ROOT}; RAY_AUTH_MODE=token ray up --yes ~/onprem.yaml", timeout=600)
-    tunnel = lab.desk.start("ray dashboard ~/onprem.yaml")
+    lab.desk.start("RAY_AUTH_MODE=token ray dashboard ~/onprem.yaml", "tunnel.log")
     until(lambda: lab.ask(f"{API}/api/version", lab.token)[0] == 200)
     until(lambda: len(lab.nodes()) == 1 + len(WORKERS))
-    return tunnel
