@@ -168,6 +168,7 @@ def test_a_bundle_is_exported_and_served_on_every_host(ours: Lab, tiny: Tiny) ->
         ours.desk.run(f"SENSORIUM_KEY={key} sensorium predict {asked}")
         np.testing.assert_array_equal(np.load(ours.desk.path(f"/root/{answer}")), expected)
     ours.desk.run(f"RAY_AUTH_MODE=token ray job stop --address {API} serve")
+    assert ours.where("ServeReplica") == []
     assert ours.ask(f"http://{ours.bed[HEAD].address}:8000/v2/health/live")[0] == 0
 
 
