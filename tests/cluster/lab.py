@@ -21,7 +21,8 @@ API = "http://localhost:8265"
 """The dashboard and the job API, at the desk, through `ray dashboard`'s tunnel."""
 STEADY, FLAKY = "http://desk:9000", "http://desk:9001"
 """Two ways to the same S3 server."""
-_SMALL = " --num-cpus=1 --object-store-memory=100000000"
+_START = "bin/ray start"
+_SMALL = f"{_START} --num-cpus=1 --object-store-memory=100000000"
 _WATCHFUL = {  # a host that is cut off is given up in seconds
     "health_check_initial_delay_ms": 2000,
     "health_check_period_ms": 1000,
@@ -156,8 +157,9 @@ def filled_in(bed: Bed) -> dict[str, Any]:
     given["provider"] |= {"head_ip": bed[HEAD].address, "worker_ips": [bed[name].address for name in WORKERS]}
     given["auth"] = {"ssh_user": "root", "ssh_private_key": KEY}
     given["file_mounts"]["~/.aws"] = "~/.aws"
-    given["head_start_ray_commands"][-1] += f"{_SMALL} --system-config='{json.dumps(_WATCHFUL)}'"
-    given["worker_start_ray_commands"][-1] += _SMALL
+    given["head_start_ray_commands"][-1] += f" --system-config='{json.dumps(_WATCHFUL)}'"
+    for commands in (given["head_start_ray_commands"], given["worker_start_ray_commands"]):
+        commands[-1] = commands[-1].replace(_START, _SMALL)
     return given
 
 
