@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-privileged chromium lint format clean
+.PHONY: demo test test-slow test-privileged test-cluster cluster-tools chromium lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/demo.py demo
@@ -15,6 +15,14 @@ test-slow: .venv/installed
 
 test-privileged: .venv/installed
 	$(BIN)/python -m pytest -m privileged
+
+# A Ray cluster on several hosts that it makes out of this one (tests/cluster/bed.py): some minutes, 6 GB of memory. Needs root.
+test-cluster: .venv/installed
+	$(BIN)/python -m pytest -m cluster
+
+# What those hosts are made with. Debian starts an ssh server where there was none; no test needs that one. Needs root.
+cluster-tools:
+	apt-get update && apt-get install --yes --no-install-recommends iproute2 openssh-client openssh-server rsync util-linux
 
 # Debian's browser, in which the endpoint's page is tested; without one those tests are skipped. Needs root.
 chromium:

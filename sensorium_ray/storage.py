@@ -101,6 +101,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_folder(path: Path, last: str) -> Iterator[Path]:
+    """Give a new folder on disk; it becomes `path` when the block ends well, and is removed when not.
+
+    Parameters
+    ----------
+    path : must not exist; on s3:// the files are sent one by one.
+    last : the file that says that the folder is whole; sent last.
+
+    Raises
+    ------
+    DataError : as `atomic_path`.
+    """
+    if not is_remote(path):
+        with atomic_path(path) as partial:
+            partial.mkdir()
+            yield partial
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+        copy_folder(Path(name), path, last)
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Say in one sentence why `path` cannot be written, on a disk.
 
@@ -165,6 +188,7 @@ def _files(path: Path) -> Any:
 @contextmanager
 def _remote(path: Path) -> Iterator[None]:
     """Say in one sentence what a bucket did; a missing object stays a FileNotFoundError."""
+    from aiohttp import ClientPayloadError
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -173,8 +197,9 @@ def _remote(path: Path) -> Iterator[None]:
         if "specified bucket" in str(error):
             raise DataError("bucket does not exist", str(path), "make it, or name another") from error
         raise
-    except (BotoCoreError, ClientError, OSError) as error:
-        what = f"cannot be reached ({error})" if isinstance(error, BotoCoreError) else f"is refused ({error})"
+    except (BotoCoreError, ClientError, ClientPayloadError, OSError) as error:
+        lost = isinstance(error, BotoCoreError | ClientPayloadError)
+        what = f"cannot be reached ({error})" if lost else f"is refused ({error})"
         raise DataError(what, str(path), "check the bucket, the credentials and AWS_ENDPOINT_URL") from error
 
 
@@ -189,7 +214,8 @@ def read_bytes(path: Path) -> bytes:
     if not is_remote(path):
         return path.read_bytes()
     with _remote(path):
-        return cast(bytes, _files(path).cat_file(str(path)))
+        # In one piece: s3fs asks again for a body that was cut off, but not where it reads several parts at once.
+        return cast(bytes, _files(path).cat_file(str(path), max_concurrency=1))
 
 
 def is_file(path: Path) -> bool:

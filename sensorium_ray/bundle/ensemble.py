@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import BundleError
-from ..storage import atomic_path, copy_folder, require_new, write_npz
+from ..storage import atomic_folder, copy_folder, require_new, write_npz
 from ..version import package_version
 from .anatomy import NEURONS, read_anatomy, write_anatomy
+from .fetching import on_disk
 from .manifest import MANIFEST, MEMBER_WEIGHTS, MEMBERS, Manifest, Member, bundle_checksum, checksums
 
 
@@ -45,9 +46,10 @@ def write_ensemble(
                 )
     shares = _shares(weights)
     used = {name: float(share) for name, share in zip(members, shares, strict=True) if share > 0}
-    with atomic_path(out) as folder:
+    with atomic_folder(out, last=MANIFEST) as folder:
         for name in used:
-            copy_folder(members[name], folder / MEMBERS / name, last=MANIFEST)
+            with on_disk(members[name]) as member:
+                copy_folder(member, folder / MEMBERS / name, last=MANIFEST)
         # The neurons are the same ones, so that the first member that knows where they lie will do.
         knowing = next((name for name, manifest in manifests.items() if NEURONS in manifest.files), None)
         if knowing is not None:

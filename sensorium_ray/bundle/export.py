@@ -19,12 +19,12 @@ from ..data.windows import Blocks, Overlapping, with_windows
 from ..errors import DataError, ExportError
 from ..models.encoder import Encoder
 from ..models.population import MouseSpec, Population
-from ..storage import StrPath, atomic_path, locate, require_new
+from ..storage import StrPath, atomic_folder, locate, require_new
 from ..training.checkpoint import Checkpoint
 from ..training.inference import torch_run
 from ..version import package_version
 from .anatomy import Anatomy, write_anatomy
-from .manifest import ONNX, WEIGHTS, CutEntry, Manifest, MouseEntry, Parity, checksums
+from .manifest import MANIFEST, ONNX, WEIGHTS, CutEntry, Manifest, MouseEntry, Parity, checksums
 from .predictor import load_predictor
 
 TOLERANCE = 1e-4
@@ -50,7 +50,7 @@ def export(
     Parameters
     ----------
     checkpoint : folder that training left, on a disk or s3://.
-    out : the bundle to write; must not exist.
+    out : the bundle to write, on a disk or s3://; must not exist.
     store : frame store whose oracle clips the check runs on; None: the one that the model was trained on.
     name : the bundle's name; None: the folder's.
     windows : frames of overlapping windows, and how many of them lie between two windows' starts; None: as the network
@@ -61,7 +61,7 @@ def export(
     ConfigError : `windows` is impossible, or the network has no overlapping windows.
     ExportError : the exported graph does not answer as the network does; nothing is written.
     """
-    out = Path(out)
+    out = locate(out)
     require_new(out)
     saved = Checkpoint.read(locate(checkpoint))
     clips = oracle_clips(FrameStore.open(store or saved.provenance["store"]), saved.population)
@@ -97,8 +97,7 @@ def write_bundle(
     encoder.eval()
     example = next(iter(clips.values()))[1]
     about["provenance"] = {**about["provenance"], "exported_by": package_version()}
-    with atomic_path(out) as folder:
-        folder.mkdir()
+    with atomic_folder(out, last=MANIFEST) as folder:
         write_onnx(encoder, example, folder / ONNX)
         save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, folder / WEIGHTS)
         if known:

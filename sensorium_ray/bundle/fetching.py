@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import cache, storage
+from ..errors import BundleError
 from .manifest import MANIFEST, Manifest
 
 
@@ -20,7 +21,7 @@ def on_disk(bundle: Path) -> Iterator[Path]:
 
     Raises
     ------
-    BundleError : there is no bundle.
+    BundleError : there is no bundle, or a file of it is missing.
     DataError : the bucket refuses, or a file is not what the manifest says.
     """
     if not storage.is_remote(bundle):
@@ -30,6 +31,10 @@ def on_disk(bundle: Path) -> Iterator[Path]:
         folder = Path(name)
         for file, checksum in Manifest.read(bundle).files.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(cache.local(bundle / file, checksum), folder / file)
+            try:
+                shutil.copyfile(cache.local(bundle / file, checksum), folder / file)
+            except FileNotFoundError as error:
+                mend = "copy or export the bundle again"
+                raise BundleError("file is missing", str(bundle / file), mend) from error
         (folder / MANIFEST).write_bytes(storage.read_bytes(bundle / MANIFEST))
         yield folder

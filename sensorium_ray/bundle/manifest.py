@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..benchmark import FRAME_RATE
 from ..data.windows import CUTS, Chunks, Cut
 from ..errors import BundleError
-from ..storage import is_file, sha256
+from ..storage import is_file, read_bytes, sha256
 
 MANIFEST = "manifest.json"
 ONNX = "model.onnx"
@@ -121,7 +121,7 @@ class Manifest(_Part):
         """
         path = bundle / MANIFEST
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_bytes(path))
         except (FileNotFoundError, NotADirectoryError) as error:
             mend = "name a folder that `sensorium export` or `sensorium ensemble` wrote"
             raise BundleError("is not a bundle: it has no manifest.json", str(bundle), mend) from error

@@ -12,7 +12,8 @@ import numpy as np
 from ..data.clip import Clip
 from ..data.windows import Cut, Run
 from ..errors import BundleError, DataError
-from ..storage import StrPath, read_npz
+from ..storage import StrPath, locate, read_npz
+from .fetching import on_disk
 from .manifest import MEMBER_WEIGHTS, MEMBERS, Manifest
 from .network import Network, OnnxNetwork
 
@@ -54,7 +55,7 @@ class Predictor(Protocol):
 
 
 def load_predictor(bundle: StrPath, threads: int = 0, cut: Cut | None = None) -> Predictor:
-    """Open a bundle after comparing its files with their checksums.
+    """Open a bundle, on a disk or s3://, after comparing its files with their checksums.
 
     Parameters
     ----------
@@ -66,7 +67,11 @@ def load_predictor(bundle: StrPath, threads: int = 0, cut: Cut | None = None) ->
     ------
     BundleError : the bundle is damaged or of an unknown format.
     """
-    return assemble(Path(bundle), lambda folder: OnnxNetwork(folder, threads), cut)
+    path = locate(bundle)
+    with on_disk(path) as folder:
+        predictor = assemble(folder, lambda model: OnnxNetwork(model, threads), cut)
+    predictor.path = path
+    return predictor
 
 
 def assemble(

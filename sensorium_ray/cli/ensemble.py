@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 
 def ensemble(
     store: Annotated[str, typer.Argument(help="Frame store; the weights are learned on its oracle tier alone.")],
-    bundles: Annotated[list[Path], typer.Argument(help="Members: models or ensembles.")],
-    out: Annotated[Path, typer.Option(help="Bundle to write.")],
+    bundles: Annotated[list[str], typer.Argument(help="Members: models or ensembles, on a disk or s3://.")],
+    out: Annotated[str, typer.Option(help="Bundle to write, on a disk or s3://.")],
     method: Annotated[
         Literal["uniform", "greedy", "bagged", "nnls", "correlation", "best"],
         typer.Option(help="How weights are chosen; all are judged, 'best' takes what does best on left-out videos."),

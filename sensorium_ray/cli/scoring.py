@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -21,10 +20,10 @@ _WIDTH = 110
 
 def score(
     store: Annotated[str, typer.Argument(help="Frame store: a folder or s3://….")],
-    bundles: Annotated[list[Path], typer.Argument(help="Models and ensembles.")],
+    bundles: Annotated[list[str], typer.Argument(help="Models and ensembles: folders or s3://….")],
     out: Annotated[str, typer.Option(help="Folder, or s3://…, for scores.parquet, summary.json and traces.npz.")],
     truth: Annotated[
-        Path | None, typer.Option(help="Simulated mice (or their truth folder): withheld responses, ceiling.")
+        str | None, typer.Option(help="Simulated mice (or their truth folder): withheld responses, ceiling.")
     ] = None,
     track: Annotated[str, typer.Option(help=TRACK)] = "both",
     stage: Annotated[Literal["both", "live", "final"], typer.Option(help="Stage of the tracks.")] = "both",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -95,7 +94,10 @@ def _print(result: dict[str, Any]) -> None:
 
 def export(
     checkpoints: Annotated[list[str], typer.Argument(help="Checkpoint folders of a sweep, on a disk or s3://.")],
-    out: Annotated[Path, typer.Option(help="Bundle to write; of several checkpoints the folder that they go to.")],
+    out: Annotated[
+        str,
+        typer.Option(help="Bundle to write, a folder or s3://…; of several checkpoints the folder that they go to."),
+    ],
     store: Annotated[str | None, typer.Option(help="Store to check on; default: the one it was trained on.")] = None,
     windows: Annotated[str | None, typer.Option(metavar="FRAMES/STEP", help=WINDOWS)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifests, one a line.")] = False,
@@ -109,7 +111,11 @@ def export(
     from ..bundle.export import export as run
     from ..storage import locate, require_new
 
-    targets = [out] if len(checkpoints) == 1 else [out / locate(checkpoint).name for checkpoint in checkpoints]
+    targets = (
+        [locate(out)]
+        if len(checkpoints) == 1
+        else [locate(out) / locate(checkpoint).name for checkpoint in checkpoints]
+    )
     chosen = read_windows(windows)
     for target in targets:
         require_new(target)

@@ -21,7 +21,7 @@ TRUTH = "Simulated mice, or their truth folder: the responses that the store wit
 
 def submit(
     store: Annotated[str, typer.Argument(help="Frame store.")],
-    bundle: Annotated[Path, typer.Argument(help="Model or ensemble.")],
+    bundle: Annotated[str, typer.Argument(help="Model or ensemble, on a disk or s3://.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     track: Annotated[str, typer.Option(help=TRACK)] = "both",
     frames: Annotated[str | None, typer.Option(help=FRAMES)] = None,

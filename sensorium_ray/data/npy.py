@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..storage import StrPath
+from ..storage import StrPath, is_remote, read_bytes
 
 AGAIN = "copy or download it again"
 """How a file that did not arrive whole is mended."""
@@ -16,13 +16,15 @@ _MAGIC = b"\x93NUMPY"
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Read one array.
+    """Read one array, from a disk or s3://.
 
     Raises
     ------
     DataError : the file is missing, empty, cut off, not .npy at all, or holds pickled objects.
     """
     try:
+        if is_remote(path):
+            return parse_npy(read_bytes(path), str(path))
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC))
     except FileNotFoundError as error:

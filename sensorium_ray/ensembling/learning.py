@@ -12,7 +12,6 @@ not measured). An actor holds the predictions of one trial, and the statistics o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from ..benchmark import EvalWindow
 from ..bundle.ensemble import write_ensemble
@@ -20,7 +19,7 @@ from ..bundle.manifest import Manifest
 from ..data.store import FrameStore
 from ..errors import BundleError, ConfigError
 from ..scoring.actors import check_bundles
-from ..storage import StrPath, require_new
+from ..storage import StrPath, locate, require_new
 from .comparison import Comparison
 from .crossvalidation import PERS, Per
 from .oracle import oracle_folds
@@ -52,6 +51,7 @@ def learn_ensemble(
 
     Parameters
     ----------
+    store, bundles, out : on a disk or s3://.
     method : one of `weights.methods`, or 'best': the best of all in `scores`.
     per : who shares weights: 'all' mice, all neurons of a 'mouse', or nobody, each 'neuron' having its own. A mouse
         of the bundles that is not in the store gets those that all share.
@@ -64,7 +64,7 @@ def learn_ensemble(
     BundleError : fewer than two bundles, or one does not fit the store.
     ConfigError : `method` or `per` is unknown.
     """
-    out, members = Path(out), [Path(bundle) for bundle in bundles]
+    out, members = locate(out), [locate(bundle) for bundle in bundles]
     _require(method, (*methods(seed), BEST), "--method")
     _require(per, PERS, "--per")
     require_new(out)

@@ -14,6 +14,7 @@ from ..data.store import FrameStore
 from ..errors import DataError
 from ..progress import track
 from ..scoring.actors import PredictorSet, Row, require_frames, run_actors
+from ..storage import absolute, locate
 from .crossvalidation import Fold, split_videos
 from .members import MemberMoments
 
@@ -32,7 +33,7 @@ def oracle_folds(
     DataError : a mouse has no trial in the tier, or fewer than two videos.
     """
     items = _items(store, tier, window)
-    arguments = (store.path.resolve(), [bundle.resolve() for bundle in bundles], window)
+    arguments = (absolute(store.path), [absolute(bundle) for bundle in bundles], window)
     folds: list[dict[str, MemberMoments]] = [{} for _ in {item["fold"] for item in items}]
     for row in track(run_actors(items, _OracleMoments, arguments, address), len(items), "ensemble"):
         folds[row["fold"]][row["mouse"]] = _unpack(row)
@@ -66,8 +67,8 @@ def _size(items: Sequence[Row]) -> dict[str, int]:
 class _OracleMoments:
     """Actor: statistics of one mouse and group of videos."""
 
-    def __init__(self, store: Path, bundles: list[Path], window: EvalWindow) -> None:
-        self._store, self._bundles, self._window = store, bundles, window
+    def __init__(self, store: str, bundles: list[str], window: EvalWindow) -> None:
+        self._store, self._bundles, self._window = store, [locate(bundle) for bundle in bundles], window
 
     # Opened with the first item, as in the scoring job, so that an error keeps its type.
     @cached_property

@@ -19,7 +19,7 @@ from ..data.clip import Clip
 from ..data.store import FrameStore, TrialInfo
 from ..errors import BundleError, DataError
 from ..metrics.statistics import CoMoments
-from ..storage import StrPath
+from ..storage import StrPath, locate
 from .table import CEILING
 
 Row = dict[str, Any]
@@ -113,9 +113,9 @@ def run_tasks(function: Callable[..., Any], arguments: Sequence[tuple], address:
 
 
 def bundle_paths(bundles: Predictor | StrPath | Sequence[Predictor | StrPath]) -> list[Path]:
-    """Folders of bundles that were named or opened, one or several."""
+    """Folders of bundles that were named or opened, one or several, on a disk or s3://."""
     several = [bundles] if isinstance(bundles, str | PathLike) or not isinstance(bundles, Sequence) else bundles
-    return [Path(bundle if isinstance(bundle, str | PathLike) else bundle.path) for bundle in several]
+    return [locate(bundle) if isinstance(bundle, str | PathLike) else bundle.path for bundle in several]
 
 
 def pack_moments(moments: CoMoments) -> Row:

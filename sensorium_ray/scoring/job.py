@@ -68,7 +68,7 @@ class Settings:
 
     def recording(self) -> Recording:
         """The recorded responses."""
-        truth = None if self.truth is None else Truth.open(Path(self.truth))
+        truth = None if self.truth is None else Truth.open(self.truth)
         return Recording(FrameStore.open(self.store), truth, self.normalisation)
 
 
@@ -95,12 +95,12 @@ def score(
 
     Parameters
     ----------
-    bundles : models and ensembles, as folders or opened; a model that is also a member of a given ensemble is not
-        run twice.
+    bundles : models and ensembles, as folders or s3:// addresses or opened; a model that is also a member of a given
+        ensemble is not run twice.
     store : frame store, as a folder or s3:// address or opened.
     out : folder on disk or s3:// (several machines need one that they share); None: the table is all that is wanted.
     tracks : of the store's benchmark; None: all.
-    truth : folder with withheld responses, families and expected responses; None: what the store has.
+    truth : folder or s3:// address of withheld responses, families and expected responses; None: what the store has.
     window : frames of a trial that count; None: the benchmark's.
     normalisation : one of `recording.NORMALISATIONS`.
     keep : 'float16' or 'float32' to keep the predictions, too, in `out/predictions` (see `keeping`).
@@ -119,7 +119,7 @@ def score(
         if storage.is_file(folder / "summary.json"):
             raise DataError("exists already", str(folder), "name another output or remove it first")
         paths = bundle_paths(bundles)
-        recording = Recording(data, None if truth is None else Truth.open(Path(truth)), normalisation)
+        recording = Recording(data, None if truth is None else Truth.open(truth), normalisation)
         window = window or data.benchmark.window
         provenance = _provenance(recording, check_bundles(data, paths), window, seed)
         sections = data.benchmark.sections(data.mice, tracks, stages)
@@ -206,7 +206,7 @@ class _ShardScorer:
     # of a task, but an error of a constructor arrives as a dead actor.
     @cached_property
     def _predictors(self) -> PredictorSet:
-        return PredictorSet([Path(self._settings.bundles[name]) for name in self._names])
+        return PredictorSet([storage.locate(self._settings.bundles[name]) for name in self._names])
 
     @cached_property
     def _recording(self) -> Recording:

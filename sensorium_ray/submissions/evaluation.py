@@ -111,7 +111,7 @@ class Judge:
         ConfigError : the normalisation is unknown.
         """
         data = store if isinstance(store, FrameStore) else FrameStore.open(store)
-        known = None if truth is None else Truth.open(Path(truth))
+        known = None if truth is None else Truth.open(truth)
         return cls(Recording(data, known, normalisation), window or data.benchmark.window)
 
     @property

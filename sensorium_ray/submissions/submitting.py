@@ -84,7 +84,7 @@ class _TrialPredictor:
 
     @cached_property
     def _predictor(self) -> Predictor:
-        return load_predictor(Path(self._paths[1]), threads=1)
+        return load_predictor(self._paths[1], threads=1)
 
     def __call__(self, item: Row) -> Iterator[Row]:
         clip = self._store[item["mouse"]].clip(int(item["trial"]))

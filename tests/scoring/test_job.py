@@ -136,12 +136,15 @@ def test_a_member_of_a_given_ensemble_runs_once(tiny: Tiny, monkeypatch: pytest.
     assert (together["bad"] == alone["bad"]).all()
 
 
-def test_store_and_output_may_be_on_s3(tiny: Tiny, table: ScoreTable, ray_session: None) -> None:
+def test_all_of_it_may_be_on_s3(tiny: Tiny, table: ScoreTable, ray_session: None) -> None:
     files = s3fs.S3FileSystem(use_listings_cache=False)
     files.mkdir("scoring")
-    files.put(str(tiny.store), "s3://scoring/store", recursive=True)
     bundles = [tiny.bad, tiny.ensemble, tiny.good]
-    score(bundles, "s3://scoring/store", "s3://scoring/out", truth=tiny.truth, window=WINDOW, keep="float16")
+    for folder in (tiny.store, tiny.truth / "truth", *bundles):
+        files.put(str(folder), f"s3://scoring/{folder.name}", recursive=True)
+    remote = [f"s3://scoring/{bundle.name}" for bundle in bundles]
+    store, out, truth = "s3://scoring/store", "s3://scoring/out", "s3://scoring/truth"
+    score(remote, store, out, truth=truth, window=WINDOW, keep="float16")
     with files.open("s3://scoring/out/scores.parquet", "rb") as file:
         assert pq.read_table(file).equals(table.table)
     assert sorted(PurePosixPath(name).name for name in files.ls("s3://scoring/out")) == [

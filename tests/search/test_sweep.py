@@ -14,6 +14,7 @@ from world import World
 
 from sensorium_ray import storage
 from sensorium_ray.bundle.export import export
+from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.errors import ConfigError, DataError
 from sensorium_ray.search import sweep as sweep_module
 from sensorium_ray.search.settings import METRIC, SweepSettings
@@ -108,5 +109,5 @@ def test_a_sweep_on_s3_keeps_what_is_good_together(world: World, s3_server: str,
     assert sweep(store, ["linear_nonlinear"], out, settings, resume=True) == result
     with pytest.raises(ConfigError, match="holds a finished sweep; name another output"):
         sweep(store, ["linear_nonlinear"], out, settings)
-    bundle = export(f"{out}/top/{result['top'][0]}", tmp_path / "bundle")
-    assert bundle.provenance["store"] == store
+    export(f"{out}/top/{result['top'][0]}", f"s3://{bucket}/bundle")
+    assert load_predictor(f"s3://{bucket}/bundle").manifest.provenance["store"] == store
