@@ -16,7 +16,8 @@ test-slow: .venv/installed
 test-privileged: .venv/installed
 	$(BIN)/python -m pytest -m privileged
 
-# A Ray cluster on several hosts that it makes out of this one (tests/cluster/bed.py): some minutes, 6 GB of memory. Needs root.
+# A Ray cluster on several hosts that it makes out of this one (tests/cluster/bed.py): a quarter of an hour, 6 GB
+# of memory. Needs root.
 test-cluster: .venv/installed
 	$(BIN)/python -m pytest -m cluster
 
