@@ -149,7 +149,9 @@ def turn(work: str, workers: int, folder: Path) -> dict[str, float]:
 
 def _created() -> int:
     """Bytes that the object store was ever given."""
-    return int(node_stats(include_memory_info=False).store_stats.cumulative_created_bytes)
+    (node,) = ray.nodes()
+    address = node["NodeManagerAddress"], node["NodeManagerPort"]
+    return int(node_stats(*address, include_memory_info=False).store_stats.cumulative_created_bytes)
 
 
 def _in_a_process(work: str, workers: int, folder: Path) -> dict[str, float]:
