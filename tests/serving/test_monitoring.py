@@ -14,6 +14,7 @@ import yaml
 from fastapi.testclient import TestClient
 from npz import pack
 from prometheus_client.parser import text_string_to_metric_families
+from ray._private.ray_constants import PROMETHEUS_SERVICE_DISCOVERY_FILE
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.serving import keys, monitoring
@@ -24,7 +25,7 @@ from sensorium_ray.serving.served import Served
 
 CLUSTER = Path(__file__).parents[2] / "cluster"
 BOARD = json.loads((CLUSTER / "grafana" / "sensorium.json").read_text())
-WORDS = {"sum", "max", "rate", "by", "le", "histogram_quantile", "clamp_min"}
+WORDS = {"sum", "max", "rate", "by", "le", "or", "vector", "histogram_quantile", "clamp_min"}
 """Of PromQL, as far as it is used here."""
 
 
@@ -134,6 +135,7 @@ def test_the_board_names_its_source_and_every_panel() -> None:
 
 
 def test_prometheus_is_told_where_to_scrape() -> None:
-    [job] = yaml.safe_load((CLUSTER / "prometheus.yml").read_text())["scrape_configs"]
-    assert job["metrics_path"] == METRICS
-    assert job["static_configs"][0]["targets"] == ["127.0.0.1:8000"]
+    endpoint, ray = yaml.safe_load((CLUSTER / "prometheus.yml").read_text())["scrape_configs"]
+    assert endpoint["metrics_path"] == METRICS
+    assert endpoint["static_configs"][0]["targets"] == ["127.0.0.1:8000"]
+    assert ray["file_sd_configs"][0]["files"] == [f"/tmp/ray/{PROMETHEUS_SERVICE_DISCOVERY_FILE}"]
