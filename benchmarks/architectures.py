@@ -25,7 +25,8 @@ from typing import Any, get_args
 import numpy as np
 
 from inference import FRAMES, NEURONS
-from measuring import Figures, measure, operations, peak_mib, wait
+from measuring import Figures, operations, peak_mib, wait
+from processes import measure
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.simulate import SCALES, VideoScale, simulate
 from sensorium_ray.data.store import FrameStore

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import re
 import sys
 from multiprocessing.connection import Connection
@@ -27,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from processes import measure
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.clip import Clip
 from sensorium_ray.data.store import FrameStore
@@ -103,17 +103,6 @@ def score(bundle: Path, store_path: str, way: str) -> float:
     return float(np.mean(np.concatenate(correlations)))
 
 
-def in_a_process(*arguments: Any) -> tuple[float, float]:
-    """`speed` in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=speed, args=(*arguments, theirs), daemon=True)
-    child.start()
-    found: tuple[float, float] = ours.recv()
-    child.join()
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks"), help="where the network is kept")
@@ -128,7 +117,7 @@ def main() -> None:
     results: dict[str, dict[str, Any]] = {way: {"frames_per_second": [], "peak_mib": []} for way in WAYS}
     for number in range(arguments.rounds):
         for way, found in results.items():
-            rate, peak = in_a_process(published, WAYS[way], FRAMES, arguments.threads)
+            rate, peak = measure(speed, published, WAYS[way], FRAMES, arguments.threads)
             found["frames_per_second"].append(rate)
             found["peak_mib"].append(peak)
             print(f"round {number + 1}, {way}: {rate:.2f} frames/s, {peak:.0f} MiB", file=sys.stderr, flush=True)

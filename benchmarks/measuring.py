@@ -1,8 +1,7 @@
-"""What benchmarks of training share: processes of their own, and what a device has done."""
+"""What benchmarks of networks share: what a device has done."""
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 from collections.abc import Callable
 from typing import Any
@@ -11,22 +10,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 Figures = dict[str, Any]
-
-
-def measure(measured: Callable[..., None], *about: Any) -> Any:
-    """What a function sends through its last argument, in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=measured, args=(*about, theirs))
-    child.start()
-    theirs.close()
-    try:
-        return ours.recv()
-    except EOFError as error:
-        what = ", ".join(map(str, about))
-        raise SystemExit(f"{measured.__name__} of {what} ended without an answer; is there enough memory?") from error
-    finally:
-        child.join()
 
 
 def wait() -> None:

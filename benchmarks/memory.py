@@ -14,7 +14,8 @@ import argparse
 import json
 from pathlib import Path
 
-from inference import FRAMES, in_a_process, published_bundle
+from inference import FRAMES, published_bundle, speed
+from processes import measure
 from sensorium_ray.models import find
 
 
@@ -32,7 +33,7 @@ def main() -> None:
     for name in arguments.architectures:
         bundle = published_bundle(arguments.folder.absolute(), name)
         for frames in (FRAMES, arguments.long):
-            rate, peak = results[f"{name}, {frames}"] = in_a_process(bundle, None, frames, arguments.threads)
+            rate, peak = results[f"{name}, {frames}"] = measure(speed, bundle, None, frames, arguments.threads)
             print(f"{name:<18}{frames:>8}{rate:>10.1f}{peak:>10.0f}", flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import resource
@@ -32,6 +31,7 @@ from time import perf_counter
 
 import numpy as np
 
+from processes import measure
 from sensorium_ray.metrics.definitions import METRICS, parts_of
 from sensorium_ray.metrics.trials import TrialStatistics, VideoGroup
 
@@ -131,27 +131,12 @@ def _child(way: str, shape: Shape, answer: Connection) -> None:
     answer.send({"seconds": watch.seconds, "peak_mib": peak, "value": value})
 
 
-def measure(way: str, shape: Shape) -> dict[str, float]:
-    """Seconds, peak MiB and mean correlation of one way in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(way, shape, theirs))
-    child.start()
-    theirs.close()
-    try:
-        return ours.recv()
-    except EOFError as error:
-        raise SystemExit(f"'{way}' at {shape} ended without an answer; is there enough memory?") from error
-    finally:
-        child.join()
-
-
 def compare(shape: Shape, rounds: int) -> dict[str, dict[str, float]]:
     """Median seconds and memory of each way, alternating."""
     runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, found in runs.items():
-            found.append(measure(way, shape))
+            found.append(measure(_child, way, shape))
     middle = {
         way: {key: median(run[key] for run in found) for key in ("seconds", "peak_mib", "value")}
         for way, found in runs.items()

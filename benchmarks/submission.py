@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import resource
@@ -37,6 +36,7 @@ from time import perf_counter
 import numpy as np
 import pyarrow.parquet as pq
 
+from processes import measure
 from sensorium_ray.benchmark import SENSORIUM_2023
 from sensorium_ray.data.store import FrameStore, TrialInfo
 from sensorium_ray.scoring.recording import Recording
@@ -154,21 +154,6 @@ def _child(step: str, size: Size, folder: Path, answer: Connection) -> None:
     answer.send({"seconds": seconds, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
 
 
-def measure(step: str, size: Size, folder: Path) -> dict[str, float]:
-    """Seconds and peak MiB of a step in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(step, size, folder, theirs))
-    child.start()
-    theirs.close()
-    try:
-        return ours.recv()
-    except EOFError as error:
-        raise SystemExit(f"'{step}' of {size} ended without an answer") from error
-    finally:
-        child.join()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mice", type=int, nargs="+", default=(1, 2, 5))
@@ -184,7 +169,7 @@ def main() -> None:
         size = Size(mice, arguments.trials, arguments.neurons, arguments.frames)
         with tempfile.TemporaryDirectory() as folder:
             for step in (name for name in STEPS if mice == min(arguments.mice) or "one group" not in name):
-                found = measure(step, size, Path(folder))
+                found = measure(_child, step, size, Path(folder))
                 sent = (Path(folder) / NAME).stat().st_size / 1e6
                 kit = size.megabytes / 8 * BYTES_OF_A_LISTED_NUMBER / 1.048576
                 speed = size.megabytes / found["seconds"]

@@ -49,7 +49,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from measuring import Figures, measure, operations, peak_mib, wait
+from measuring import Figures, operations, peak_mib, wait
+from processes import measure
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.loading import Batch, sample_windows
 from sensorium_ray.data.simulate import SCALES, simulate

@@ -111,11 +111,8 @@ def export(
     from ..bundle.export import export as run
     from ..storage import locate, require_new
 
-    targets = (
-        [locate(out)]
-        if len(checkpoints) == 1
-        else [locate(out) / locate(checkpoint).name for checkpoint in checkpoints]
-    )
+    folder = locate(out)
+    targets = [folder] if len(checkpoints) == 1 else [folder / locate(each).name for each in checkpoints]
     chosen = read_windows(windows)
     for target in targets:
         require_new(target)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from .findings import Finding
+from .findings import Finding, nearest
 from .reading import at
 from .spelling import OF_RAY, PLACEHOLDER, run_instances
 
@@ -65,9 +64,7 @@ def ingress(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _check_region(provider: Mapping[str, Any], file: str) -> Iterator[Finding]:
     region = provider.get("region", "")
     if region not in _regions():
-        near = get_close_matches(region, _regions(), n=1)
-        what = f"'{region}' is no region of AWS"
-        mend = f"did you mean '{near[0]}'?" if near else "write one such as us-east-1"
+        what, mend = f"'{region}' is no region of AWS", nearest(region, _regions(), "write one such as us-east-1")
         yield Finding(at(file, "provider", "region"), what, mend, "error")
         return
     for zone in filter(None, map(str.strip, provider.get("availability_zone", "").split(","))):

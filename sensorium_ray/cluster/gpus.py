@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import ClusterError
@@ -25,18 +26,16 @@ def require_gpus(file: Path, command: Sequence[str]) -> None:
     if not types or not all(node.get("resources") for node in types.values()):
         return  # Ray finds out by itself what the nodes have
     most = max(number or 0 for number in offered)
-    for option, asked in _asked(command):
-        if asked > most:
-            what = f"asks for {option} {asked:g}, a node of {file} has {most:g}"
-            raise ClusterError(what, " ".join(command), "ask for fewer, or add a node type with more")
+    for option, value in asked(command):
+        with contextlib.suppress(ValueError):  # the job will say what is wrong with it
+            if float(value) > most:
+                what = f"asks for {option} {float(value):g}, a node of {file} has {most:g}"
+                raise ClusterError(what, " ".join(command), "ask for fewer, or add a node type with more")
 
 
-def _asked(command: Sequence[str]) -> list[tuple[str, float]]:
-    found = []
-    for option in _OPTIONS:
-        for word, following in zip(command, [*command[1:], ""], strict=True):
-            name, _, value = word.partition("=")
-            if name == option:
-                with contextlib.suppress(ValueError):  # the job will say what is wrong with it
-                    found.append((option, float(value or following)))
-    return found
+def asked(command: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Options of a job's command that ask for GPUs, and what is written after each."""
+    for word, following in pairwise([*command, ""]):
+        name, _, value = word.partition("=")
+        if name in _OPTIONS and (value or following):
+            yield name, value or following

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import lzma
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-from .findings import Finding
+from .findings import Finding, nearest
 
 KINDS = ("RayCluster", "RayJob", "RayService")
 """What is KubeRay's own."""
@@ -82,13 +81,6 @@ def _words(error: ValidationError) -> Iterator[tuple[str, str]]:
             yield f"is {_shown(value)}, which is no quantity", "write 500m, 4 or 8Gi"
         case _:
             yield error.message, f"see the reference of KubeRay {kuberay_version()}"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """How to mend a name that is not known."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}"
 
 
 def _shown(value: object) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from .exposure import check_ingress, check_service
-from .findings import Finding
-from .kuberay_schema import KINDS, kuberay_version, misshapen, nearest
+from .findings import Finding, nearest
+from .kuberay_schema import KINDS, kuberay_version, misshapen
 from .pods import check_pod
 from .raycluster import check_cluster
 from .rayjob import check_job

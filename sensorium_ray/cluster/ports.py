@@ -8,7 +8,7 @@ from typing import Any
 from .findings import Finding
 
 _SSH = 22
-_SERVE = 8000
+SERVE_PORT = 8000
 """Of the endpoint, which asks for keys: the only one that is meant for others."""
 _WORLD = {"0.0.0.0/0", "::/0"}
 
@@ -20,14 +20,14 @@ def check_ports(rules: Sequence[Mapping[str, Any]], where: str) -> Iterator[Find
         if not any(entry.get("CidrIp") in _WORLD or entry.get("CidrIpv6") in _WORLD for entry in ranges):
             continue
         first, last = rule.get("FromPort", -1), rule.get("ToPort", -1)
-        if rule.get("IpProtocol") == "tcp" and (first, last) == (_SERVE, _SERVE):
+        if rule.get("IpProtocol") == "tcp" and (first, last) == (SERVE_PORT, SERVE_PORT):
             continue
         if rule.get("IpProtocol") == "tcp" and (first, last) == (_SSH, _SSH):
             mend = "run cluster/aws/prepare.sh before the first start: it makes a group that lets in your address alone"
             yield Finding(where, "lets the whole world try to log in by ssh", mend, "warning")
             continue
         what = f"opens {_spoken(first, last)} to the whole world"
-        yield Finding(where, what, f"name your own network, or open {_SERVE} alone", "error")
+        yield Finding(where, what, f"name your own network, or open {SERVE_PORT} alone", "error")
 
 
 def _spoken(first: int, last: int) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 from .findings import Finding
+from .gpus import asked
 from .pods import check_pod
 from .raycluster import has_gpus
 
@@ -34,7 +34,7 @@ def check_job(spec: dict[str, Any], where: str) -> Iterator[Finding]:
 
 def _asks_for_gpus(command: str) -> bool:
     try:
-        words = shlex.split(command.replace("=", " "))
+        words = shlex.split(command)
     except ValueError:  # an open quote; the shell will say so
         return False
-    return any(word == "--gpus" and number not in ("0", "0.0") for word, number in pairwise(words))
+    return any(number not in ("0", "0.0") for _, number in asked(words))

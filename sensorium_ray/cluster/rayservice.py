@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
-from .findings import Finding
-from .kuberay_schema import nearest
+from .findings import Finding, nearest
+from .ports import SERVE_PORT
 from .raycluster import has_gpus, nodes
 
 _BUILDING = "sensorium_ray.serving.building:build"
-SERVE = (8000, "serve")
+SERVE = (SERVE_PORT, "serve")
 """Serve's usual port, as number and name."""
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .findings import Finding
+from .findings import Finding, nearest
 from .reading import at
 
 PLACEHOLDER = "REPLACE_"
@@ -107,9 +106,7 @@ def _by_shape(shape: Any, value: Any, file: str, *place: object) -> Iterator[Fin
 def _unknown(value: Mapping[str, Any], known: Collection[str], file: str, *place: object) -> Iterator[Finding]:
     for key in value:
         if key not in known:
-            near = get_close_matches(str(key), known, n=1)
-            mend = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(known))}"
-            yield Finding(at(file, *place), f"'{key}' is unknown", mend, "error")
+            yield Finding(at(file, *place), f"'{key}' is unknown", nearest(str(key), known), "error")
 
 
 @cache

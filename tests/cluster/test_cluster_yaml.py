@@ -1,4 +1,4 @@
-"""The cluster file is what Ray's own launcher accepts; nothing here talks to AWS."""
+"""What cluster.yaml promises beside what all launcher files do (`test_launcher_files.py`); nothing asks AWS."""
 
 from __future__ import annotations
 
@@ -13,14 +13,6 @@ import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = (
-    "initialization_commands",
-    "setup_commands",
-    "head_setup_commands",
-    "worker_setup_commands",
-    "head_start_ray_commands",
-    "worker_start_ray_commands",
-)
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +25,6 @@ def written() -> dict[str, Any]:
 def prepared(written: dict[str, Any]) -> dict[str, Any]:
     """The file as the launcher completes it."""
     return prepare_config(copy.deepcopy(written))
-
-
-def test_rays_schema_accepts_it(prepared: dict[str, Any]) -> None:
-    validate_config(prepared)
 
 
 def test_the_schema_would_notice_a_mistake(prepared: dict[str, Any]) -> None:
@@ -57,24 +45,12 @@ def test_only_the_workers_are_spot_and_none_is_kept_waiting(prepared: dict[str, 
     assert 0 < prepared["idle_timeout_minutes"] <= 10
 
 
-def test_every_node_asks_for_the_token_and_has_it(prepared: dict[str, Any]) -> None:
-    for commands in (prepared["head_start_ray_commands"], prepared["worker_start_ray_commands"]):
-        assert "RAY_AUTH_MODE=token" in commands[-1]
-    assert prepared["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
-    assert "--dashboard-host=127.0.0.1" in prepared["head_start_ray_commands"][-1]
-
-
 def test_this_project_is_installed_from_the_synced_folder_with_cuda(prepared: dict[str, Any]) -> None:
     assert prepared["file_mounts"]["~/sensorium-ray"] == "."
     [install] = [command for command in prepared["setup_commands"] if "constraints.txt" in command]
     assert install.startswith("cd ~/sensorium-ray")
     assert not any("whl/cpu" in command for command in prepared["setup_commands"])
     assert "+cpu" not in (ROOT / "constraints.txt").read_text()
-
-
-def test_every_command_is_a_shell_command(prepared: dict[str, Any]) -> None:
-    for command in (command for group in COMMANDS for command in prepared[group]):
-        assert subprocess.run(["bash", "-n", "-c", command], check=False).returncode == 0, command
 
 
 def test_onnxruntimes_build_for_gpus_stands_in_for_the_other(prepared: dict[str, Any]) -> None:
