@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bundle.export import export
     from .bundle.predictor import load_predictor as load
+    from .client.clients import AsyncSensoriumClient, SensoriumClient
     from .data.clip import Clip
     from .data.download import download
     from .data.ingest import ingest
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .errors import SensoriumError
     from .scoring.job import score
     from .search.sweep import sweep
-    from .serving.client import AsyncSensoriumClient, SensoriumClient
     from .submissions.checking import check_submission
     from .submissions.evaluation import evaluate
     from .submissions.leaderboard import Leaderboard
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from .training.job import train
 
 _HOMES = {
-    "AsyncSensoriumClient": ".serving.client",
+    "AsyncSensoriumClient": ".client.clients",
     "Clip": ".data.clip",
     "FrameStore": ".data.store",
     "Leaderboard": ".submissions.leaderboard",
-    "SensoriumClient": ".serving.client",
+    "SensoriumClient": ".client.clients",
     "SensoriumError": ".errors",
     "check_submission": ".submissions.checking",
     "download": ".data.download",

@@ -27,6 +27,8 @@ ROOMS = (
     "submissions",
     "search",
     "report",
+    "client",
+    "insilico",
     "serving",
     "cluster",
     "cli",
@@ -60,7 +62,7 @@ RAY = {
     "training/distributed.py",
 }
 TORCH = {"models", "published", "training", "search"}
-TORCH_FILES = {"bundle/export.py"}
+TORCH_FILES = {"bundle/export.py", "insilico/gradients.py"}
 
 
 def _imports(path: Path) -> set[str]:

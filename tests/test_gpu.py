@@ -21,6 +21,7 @@ from sensorium_ray.benchmark import EvalWindow
 from sensorium_ray.bundle.network import execution_providers
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
+from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.simulate import SCALES, simulate
 from sensorium_ray.data.store import FrameStore
@@ -30,7 +31,6 @@ from sensorium_ray.models.population import Population
 from sensorium_ray.scoring.job import score
 from sensorium_ray.search.settings import SweepSettings
 from sensorium_ray.search.sweep import sweep
-from sensorium_ray.serving.client import SensoriumClient
 from sensorium_ray.training.checkpoint import Checkpoint
 from sensorium_ray.training.settings import TrainSettings
 from sensorium_ray.training.step import StepLoss

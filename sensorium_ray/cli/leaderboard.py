@@ -17,7 +17,7 @@ from .serving import UploadBar
 from .submission import NORMALISATION, SENT, TRUTH, spoken
 
 if TYPE_CHECKING:
-    from ..serving.submitting import RemoteLeaderboard
+    from ..client.submitting import RemoteLeaderboard
     from ..submissions.leaderboard import Leaderboard
 
 app = typer.Typer(
@@ -77,7 +77,7 @@ def submit(
     Example: sensorium leaderboard submit board submission/submission_main.zip --team mine
     Example: sensorium leaderboard submit http://127.0.0.1:8000 submission/submission_main.zip --team mine
     """
-    from ..serving.submitting import RemoteLeaderboard
+    from ..client.submitting import RemoteLeaderboard
 
     with _open(board, key) as found, UploadBar() as bar:
         if isinstance(found, RemoteLeaderboard):
@@ -152,7 +152,7 @@ def publish(
 def _open(board: str, key: str | None) -> Iterator[Leaderboard | RemoteLeaderboard]:
     """The leaderboard of a folder or at an address."""
     if "://" in board:
-        from ..serving.submitting import RemoteLeaderboard
+        from ..client.submitting import RemoteLeaderboard
 
         with RemoteLeaderboard(board, key) as remote:
             yield remote

@@ -121,9 +121,9 @@ def predict(
     Example: sensorium predict http://127.0.0.1:8000 mean movie.mp4 --mouse MOUSE --frames 50..end --out out.npz
     """
     from .. import storage
+    from ..client.asking import Options
+    from ..client.clients import SensoriumClient
     from ..errors import ConfigError
-    from ..serving.asking import Options
-    from ..serving.client import SensoriumClient
 
     if out.suffix not in (".npz", ".npy"):
         raise ConfigError(f"'{out}' is neither .npz nor .npy", "--out", "name a file that ends in one of them")

@@ -1,1 +1,1 @@
-"""The REST endpoint and its client."""
+"""The REST endpoint."""

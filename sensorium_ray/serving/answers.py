@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 import numpy as np
 
+from ..client.messages import ARROW
 from ..errors import DataError
 from .problems import Refusal
 from .served import Served
@@ -20,7 +21,6 @@ JSON = "application/json"
 NPZ = "application/x-npz"
 NPY = "application/x-npy"
 PARQUET = "application/vnd.apache.parquet"
-ARROW = "application/vnd.apache.arrow.stream"
 FORMS = (JSON, NPZ, NPY, ARROW, PARQUET)
 """Where a client likes several alike, the first is taken."""
 ABOUT = "Sensorium-About"

@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..client.messages import ARROW
 from ..errors import DataError
 from ..storage import npy_header
-from .answers import ARROW, JSON, NPY, NPZ, PARQUET, Answer
+from .answers import JSON, NPY, NPZ, PARQUET, Answer
 
 MOST_NUMBERS = 10_000_000
 """In an answer as JSON; in memory each is some 60 bytes, and a clip of 8,000 neurons has 2.4 million."""

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import uvicorn
 
-from sensorium_ray.serving.client import AsyncSensoriumClient
+from sensorium_ray.client.clients import AsyncSensoriumClient
 
 SENSORIUM = (sys.executable, "-c", "from sensorium_ray.cli import main; main()")
 

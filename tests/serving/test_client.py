@@ -17,9 +17,9 @@ from serving.endpoints import SENSORIUM, Awaited, Running, free_port, gone, serv
 from sensorium_ray import storage
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
+from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import BundleError, ConfigError, EndpointError, InputError
-from sensorium_ray.serving.client import SensoriumClient
 from sensorium_ray.serving.settings import Settings
 
 

@@ -28,15 +28,15 @@ from loaded import loaded
 from serving.endpoints import SENSORIUM, Awaited, answering, free_port
 
 from sensorium_ray.bundle.predictor import Predictor, load_predictor
+from sensorium_ray.client import clients
+from sensorium_ray.client.answered import Answer, ForeignError
+from sensorium_ray.client.clients import AsyncSensoriumClient, SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import ConfigError, DataError, EndpointError
-from sensorium_ray.serving import client as clients
 from sensorium_ray.serving import keys
-from sensorium_ray.serving.answered import Answer, ForeignError
 from sensorium_ray.serving.answers import ARROW
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.catalogue import Catalogue
-from sensorium_ray.serving.client import AsyncSensoriumClient, SensoriumClient
 from sensorium_ray.serving.predictors import Predictors
 
 
@@ -402,7 +402,7 @@ def test_who_stops_in_the_middle_hangs_up(app: FastAPI, clip: Clip) -> None:
 def test_the_memory_of_a_stream_is_that_of_its_parts() -> None:
     code = """
 import resource, sys, numpy as np
-from sensorium_ray.serving.client import SensoriumClient
+from sensorium_ray.client.clients import SensoriumClient
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 client, video = SensoriumClient(sys.argv[1]), np.zeros((2, 36, 64))
 next(client.stream("tiny", video)); before = peak()

@@ -15,10 +15,10 @@ from serving.endpoints import free_port, serving
 from typer.testing import CliRunner
 
 from sensorium_ray.cli import app as command_line
+from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.errors import ConfigError, EndpointError
 from sensorium_ray.serving import keys
 from sensorium_ray.serving.app import make_app
-from sensorium_ray.serving.client import SensoriumClient
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.served import Served
 from sensorium_ray.serving.settings import Settings

@@ -18,11 +18,11 @@ from serving.endpoints import Running, serving
 from tiny_store import Tiny
 
 from sensorium_ray.benchmark import EvalWindow
+from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.scoring.job import score
 from sensorium_ray.serving.answers import NPY, NPZ
-from sensorium_ray.serving.client import SensoriumClient
 
 MOUSE = "mouse-b"
 MODEL = "both"

@@ -17,10 +17,10 @@ from serving.endpoints import Running, gone, serving
 
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
+from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import EndpointError
 from sensorium_ray.serving.answers import NPZ
-from sensorium_ray.serving.client import SensoriumClient
 from sensorium_ray.serving.problems import PROBLEM
 
 SLOW = "gru"  # about a second for 300 frames

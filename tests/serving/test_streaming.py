@@ -19,8 +19,8 @@ from serving.conftest import write_bundle
 from serving.endpoints import Running, serving
 
 from sensorium_ray.bundle.manifest import MouseEntry
+from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.serving.answers import ARROW
-from sensorium_ray.serving.client import SensoriumClient
 
 NEURONS = 8000
 MINUTES = [pytest.param(4, id="minutes"), pytest.param(60, id="hour", marks=pytest.mark.slow)]

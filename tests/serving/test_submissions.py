@@ -27,12 +27,12 @@ from tiny_store import Tiny
 from typer.testing import CliRunner
 
 from sensorium_ray.cli import app as command_line
+from sensorium_ray.client.submitting import RemoteLeaderboard
 from sensorium_ray.errors import EndpointError, SensoriumError, SubmissionError
 from sensorium_ray.serving import keys, routes_board
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.desk import Desk
 from sensorium_ray.serving.problems import PROBLEM
-from sensorium_ray.serving.submitting import RemoteLeaderboard
 from sensorium_ray.submissions import inbox, worker
 from sensorium_ray.submissions.inbox import Inbox
 from sensorium_ray.submissions.leaderboard import Leaderboard

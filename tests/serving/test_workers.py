@@ -13,7 +13,7 @@ from serving.conftest import noise
 from serving.endpoints import Running, serving
 
 from sensorium_ray.bundle.predictor import load_predictor
-from sensorium_ray.serving.client import SensoriumClient
+from sensorium_ray.client.clients import SensoriumClient
 
 
 @pytest.fixture(scope="module")

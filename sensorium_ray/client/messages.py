@@ -14,6 +14,9 @@ from flatbuffers import encode
 from flatbuffers.number_types import Int64Flags, UOffsetTFlags
 from flatbuffers.table import Table
 
+ARROW = "application/vnd.apache.arrow.stream"
+"""Media type of such a stream."""
+
 _PREFIX = struct.Struct("<II")
 _MARK = 0xFFFFFFFF
 _BODY_LENGTH = 10  # place of field 3, `bodyLength`, in the table of Arrow's Message.fbs

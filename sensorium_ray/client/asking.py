@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from ..data.clip import Clip, is_trial, read_clip
 from ..data.resampling import Fit, Resize, Timing
 from ..errors import ConfigError, DataError
-from .answers import ARROW
+from .messages import ARROW
 
 Video = Clip | ArrayLike | str | os.PathLike[str]
 """A clip, an array (frames, height, width), or a path."""

@@ -1,0 +1,1 @@
+"""Clients of the endpoint: predictions and submissions over HTTP."""
