@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "sensorium_ray"
 ROOMS = (
     "errors",
     "version",
+    "settings",
     "benchmark",
     "storage",
     "cache",

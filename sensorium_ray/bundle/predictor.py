@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ..data.clip import Clip
-from ..data.windows import Cut, Run
+from ..data.windows import Cut, Run, together
 from ..errors import BundleError, DataError
 from ..storage import StrPath, locate, read_npz
 from .fetching import on_disk
@@ -52,6 +52,9 @@ class Predictor(Protocol):
 
     def stream(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """The same some frames at a time, in order, (n, some) each: an hour of video needs no more memory so."""
+
+    def predict_together(self, clips: Sequence[Clip], mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
+        """Responses to several clips of one length, asked at once: (clips, n, frames) float32."""
 
 
 def load_predictor(bundle: StrPath, threads: int = 0, cut: Cut | None = None) -> Predictor:
@@ -164,6 +167,13 @@ class ModelPredictor(_Described):
         """Responses some frames at a time; see `Predictor.stream`."""
         return self._cut.stream(self._run(mouse, self._check(clip, mouse, neurons)), clip)
 
+    def predict_together(self, clips: Sequence[Clip], mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
+        """Responses to several clips of one length; see `Predictor.predict_together`."""
+        for clip in clips:
+            asked = self._check(clip, mouse, neurons)
+        answers = self._cut.predict(together(self._run(mouse, asked), clips), clips[0])
+        return answers.reshape(len(clips), len(asked), -1)
+
     def _run(self, mouse: str, neurons: np.ndarray) -> Run:
         """The graph, asked about some neurons of a mouse."""
         place = self.mice.index(mouse)
@@ -236,6 +246,12 @@ class EnsemblePredictor(_Described):
             streams = [_ahead(stream, self._pool) for stream in streams]
         for parts in _aligned(streams):
             yield self.combine(dict(zip(self.members, parts, strict=True)), mouse, neurons)
+
+    def predict_together(self, clips: Sequence[Clip], mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
+        """Responses to several clips of one length; see `Predictor.predict_together`."""
+        answers = {name: member.predict_together(clips, mouse, neurons) for name, member in self.members.items()}
+        each = [{name: told[place] for name, told in answers.items()} for place in range(len(clips))]
+        return np.stack([self.combine(told, mouse, neurons) for told in each])
 
     def member_predictions(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Each member's answer by its name."""

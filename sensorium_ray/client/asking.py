@@ -105,13 +105,23 @@ def prediction(
     }
     request = build(
         "POST",
-        f"{url}/v1/models/{quote(model, safe='')}/predict",
+        f"{model_url(url, model)}/predict",
         params={name: wish for name, wish in wishes.items() if wish is not None},
         headers={"Accept": ARROW},
         files={name: (name, part) for name, part in parts.items()},
     )
     request.stream = Upload(request, progress)
     return request
+
+
+def model_url(url: str, model: str) -> str:
+    """Address of a model."""
+    return f"{url}/v1/models/{quote(model, safe='')}"
+
+
+def mouse_url(url: str, model: str, mouse: str) -> str:
+    """Address of one of a model's mice."""
+    return f"{model_url(url, model)}/mice/{quote(mouse, safe='')}"
 
 
 class Upload(httpx.SyncByteStream, httpx.AsyncByteStream):

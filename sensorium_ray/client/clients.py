@@ -49,6 +49,16 @@ class SensoriumClient:
         with sentences(self.url):
             return connecting.read_models(self.url, self._http.get(f"{self.url}/v1/models"))
 
+    def model(self, name: str) -> dict[str, Any]:
+        """Description of one of the models, as in `models`."""
+        with sentences(self.url):
+            return connecting.read_object(self.url, self._http.get(asking.model_url(self.url, name)))
+
+    def mouse(self, model: str, name: str) -> dict[str, Any]:
+        """What a model knows of one of its mice: neurons (how many), unit_ids, positions, areas and mean behaviour."""
+        with sentences(self.url):
+            return connecting.read_object(self.url, self._http.get(asking.mouse_url(self.url, model, name)))
+
     def predict(self, model: str, video: Video, mouse: str | None = None, **options: Unpack[Options]) -> xr.DataArray:
         """Predict the responses of a mouse to a video.
 
@@ -142,6 +152,16 @@ class AsyncSensoriumClient:
         """As `SensoriumClient.models`."""
         with sentences(self.url):
             return connecting.read_models(self.url, await self._http.get(f"{self.url}/v1/models"))
+
+    async def model(self, name: str) -> dict[str, Any]:
+        """As `SensoriumClient.model`."""
+        with sentences(self.url):
+            return connecting.read_object(self.url, await self._http.get(asking.model_url(self.url, name)))
+
+    async def mouse(self, model: str, name: str) -> dict[str, Any]:
+        """As `SensoriumClient.mouse`."""
+        with sentences(self.url):
+            return connecting.read_object(self.url, await self._http.get(asking.mouse_url(self.url, model, name)))
 
     async def predict(
         self, model: str, video: Video, mouse: str | None = None, **options: Unpack[Options]

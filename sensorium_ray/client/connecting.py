@@ -36,12 +36,29 @@ def read_models(url: str, response: httpx.Response) -> list[dict[str, Any]]:
     EndpointError : it refuses.
     ForeignError : it is none.
     """
-    require_success(url, response)
     try:
-        models: list[dict[str, Any]] = response.json()["models"]
-    except (ValueError, KeyError, TypeError) as error:
+        models: list[dict[str, Any]] = read_object(url, response)["models"]
+    except KeyError as error:
         raise ForeignError from error
     return models
+
+
+def read_object(url: str, response: httpx.Response) -> dict[str, Any]:
+    """A JSON object that an endpoint answers.
+
+    Raises
+    ------
+    EndpointError : it refuses.
+    ForeignError : it is none.
+    """
+    require_success(url, response)
+    try:
+        found = response.json()
+    except ValueError as error:
+        raise ForeignError from error
+    if not isinstance(found, dict):
+        raise ForeignError
+    return found
 
 
 @contextmanager

@@ -150,7 +150,7 @@ class Cortex:
         behaviors: list[np.ndarray],
     ) -> None:
         self.neurons = neurons
-        self._gaze = np.array(temperament.gaze)
+        self.gaze = np.array(temperament.gaze)
         self._filters = _Filters(neurons)
         self._pool = _Filters(_pool_units())
         self._pool_weights = _pool_weights(neurons)
@@ -165,7 +165,7 @@ class Cortex:
         behavior, pupil_center : (2, frames), as `simulate_behavior` gives them.
         """
         scale = self.calibration
-        image = _retinal_image(video, pupil_center - self._gaze[:, None])
+        image = _retinal_image(video, pupil_center - self.gaze[:, None])
         drive = self._divide(self._filters.energy(image), self._local_energy(image), scale.energy, scale.pool)
         active = self._above(drive, scale.threshold)
         active += _column(scale.floor)

@@ -47,15 +47,8 @@ def simulate(folder: StrPath, scale: VideoScale | ImageScale, seed: int) -> list
     folder = Path(folder)
     if seed < 0:
         raise ConfigError(f"{seed} is negative", "--seed", "give 0 or more")
-    mice = [_mouse(folder, scale, seed, index) for index in range(len(scale.neurons))]
-    identity = {
-        "version": _VERSION,
-        "release": 2022 if isinstance(scale, ImageScale) else 2023,
-        "scale": scale.name,
-        "seed": seed,
-        "configuration": _plain(asdict(scale)),
-        "mice": [mouse.name for mouse in mice],
-    }
+    mice = _mice(folder, scale, seed)
+    identity = _identity(scale, seed, mice)
     _require_own(folder, identity)
     require_space(folder, sum(mouse.bytes_to_write() for mouse in mice))
     write_json(folder / "truth" / _STARTED, identity)
@@ -63,6 +56,46 @@ def simulate(folder: StrPath, scale: VideoScale | ImageScale, seed: int) -> list
         mouse.write(f"mouse {index + 1} of {len(mice)}")
     os.replace(folder / "truth" / _STARTED, folder / "truth" / _FINISHED)
     return [mouse.name for mouse in mice]
+
+
+def simulated_mice(folder: StrPath) -> list[SimulatedMouse]:
+    """The mice of a finished simulation, as they were made: their neurons can be asked about other clips.
+
+    Raises
+    ------
+    DataError : the folder holds none, or one of another version of the simulator.
+    """
+    path = Path(folder) / "truth" / _FINISHED
+    made = read_json(path, "name a folder that `sensorium simulate` wrote")
+    try:
+        kind: Any = ImageScale if made["release"] == 2022 else VideoScale
+        given = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in made["configuration"].items()
+        }
+        scale, seed = kind(**given), made["seed"]
+        mice = _mice(Path(folder), scale, seed)
+        same = _identity(scale, seed, mice) == made
+    except (KeyError, TypeError):
+        same = False
+    if not same:
+        raise DataError("was made by another version of the simulator", str(path), "run `sensorium simulate` again")
+    return mice
+
+
+def _identity(scale: VideoScale | ImageScale, seed: int, mice: list[SimulatedMouse]) -> dict[str, Any]:
+    """What a simulation is told by."""
+    return {
+        "version": _VERSION,
+        "release": 2022 if isinstance(scale, ImageScale) else 2023,
+        "scale": scale.name,
+        "seed": seed,
+        "configuration": _plain(asdict(scale)),
+        "mice": [mouse.name for mouse in mice],
+    }
+
+
+def _mice(folder: Path, scale: VideoScale | ImageScale, seed: int) -> list[SimulatedMouse]:
+    return [_mouse(folder, scale, seed, index) for index in range(len(scale.neurons))]
 
 
 def _mouse(folder: Path, scale: VideoScale | ImageScale, seed: int, index: int) -> SimulatedMouse:

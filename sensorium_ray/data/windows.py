@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -178,6 +178,25 @@ def with_windows(cut: Cut, frames: int, hop: int) -> Overlapping:
     if not isinstance(cut, Overlapping):
         raise ConfigError("has no overlapping windows", "the network", "choose windows for DwiseNeuro alone")
     return replace(cut, frames=frames, hop=hop)
+
+
+def together(run: Run, clips: Sequence[Clip]) -> Run:
+    """Ask about several clips of one length wherever the first is asked about; their neurons follow each other."""
+
+    def ask(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray, moment: np.ndarray) -> np.ndarray:
+        frames = moment[0]
+        videos, states, eyes = (
+            np.stack([cut(clip) for clip in clips])
+            for cut in (
+                lambda clip: clip.video[frames],
+                lambda clip: clip.behavior[:, frames],
+                lambda clip: clip.pupil_center[:, frames],
+            )
+        )
+        answer = run(videos, states, eyes, np.repeat(moment, len(clips), axis=0))
+        return answer.reshape(1, -1, answer.shape[-1])
+
+    return ask
 
 
 def _ask(run: Run, clip: Clip, moments: np.ndarray) -> np.ndarray:

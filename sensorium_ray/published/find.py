@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..errors import BundleError, ConfigError
-from ..models.find import suggestion
+from ..settings import suggestion
 from .foreign import Foreign
 
 _PARTS = frozenset({"find", "foreign", "gaussian", "starter_cores", "vivit"})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def run_actors(items: list[Row], actor: type, arguments: tuple, address: str | N
         raise original(error) from error
 
 
-def run_tasks(function: Callable[..., Any], arguments: Sequence[tuple], address: str | None = None) -> Iterator[Any]:
+def run_tasks(function: Callable[..., Any], arguments: Iterable[tuple], address: str | None = None) -> Iterator[Any]:
     """Results of a function that Ray calls with each of `arguments`, in that order, few calls at a time.
 
     Raises
@@ -102,14 +103,20 @@ def run_tasks(function: Callable[..., Any], arguments: Sequence[tuple], address:
 
     task = ray.remote(function)
     limit = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    running = [task.remote(*given) for given in arguments[:limit]]
-    for given in [*arguments[limit:], *[None] * len(running)]:
+    running: deque[Any] = deque()
+
+    def first() -> Any:
         try:
-            yield ray.get(running.pop(0))
+            return ray.get(running.popleft())
         except ray.exceptions.RayTaskError as error:
             raise original(error) from error
-        if given is not None:
-            running.append(task.remote(*given))
+
+    for given in arguments:
+        if len(running) == limit:
+            yield first()
+        running.append(task.remote(*given))
+    while running:
+        yield first()
 
 
 def bundle_paths(bundles: Predictor | StrPath | Sequence[Predictor | StrPath]) -> list[Path]:

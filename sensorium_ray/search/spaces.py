@@ -15,6 +15,7 @@ from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
 from ..errors import ConfigError, SensoriumError
 from ..models import find
+from ..settings import suggestion
 from ..storage import sha256_of
 from ..training.settings import TrainSettings
 
@@ -164,7 +165,7 @@ def _check(space: Space, where: str) -> None:
     known = [field.name for field in fields(TrainSettings) if field.name not in _OURS]
     for name in space.settings["training"]:
         if name not in known:
-            raise ConfigError(f"has no training setting '{name}'", where, find.suggestion(name, known))
+            raise ConfigError(f"has no training setting '{name}'", where, suggestion(name, known))
     for point in _samples(space):
         try:
             find.make_config(space.architecture, point["model"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from ..errors import ConfigError
-from ..models.find import suggestion
+from ..settings import suggestion
 
 Precision = Literal["float32", "bfloat16"]
 

@@ -1,0 +1,1 @@
+"""Experiments on models: what a mouse has no time for. One file an experiment."""

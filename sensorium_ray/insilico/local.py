@@ -1,0 +1,119 @@
+"""Subjects whose model is a bundle: asked here, or by Ray wherever there is a core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import groupby
+from os import PathLike
+
+import numpy as np
+
+from ..bundle.manifest import MouseEntry, bundle_checksum
+from ..bundle.predictor import Predictor, load_predictor
+from ..data.clip import Clip
+from ..errors import DataError
+from ..scoring.actors import run_tasks
+from ..storage import StrPath, locate
+from .subject import Respond, Subject, mean_state
+
+_TOGETHER = 8
+"""Clips that a network is asked about at once (benchmarks/insilico.py)."""
+
+
+def bundle_subject(
+    bundle: StrPath | Predictor,
+    mouse: str | None = None,
+    neurons: Sequence[int] | np.ndarray | None = None,
+    address: str | None = None,
+) -> Subject:
+    """Neurons of a mouse as a bundle has them.
+
+    Parameters
+    ----------
+    bundle : a model or an ensemble, named (on a disk or s3://) or opened.
+    mouse : may be left out where the bundle has only one.
+    neurons : (n,) indices into the mouse's neurons; None: all.
+    address : of a Ray cluster ('auto', 'local', 'ray://…') over which clips are spread; None: they are answered here.
+
+    Raises
+    ------
+    DataError : the mouse or a neuron is unknown, or the bundle does not know the mouse's mean behaviour.
+    BundleError : the bundle is damaged.
+    """
+    predictor = load_predictor(bundle) if isinstance(bundle, str | PathLike) else bundle
+    entry = _entry(predictor, mouse)
+    chosen = _chosen(entry, neurons)
+    if address is None:
+        respond: Respond = partial(_respond, predictor, entry.name, chosen)
+    else:
+        respond = partial(_respond_elsewhere, str(locate(predictor.path)), entry.name, chosen, address)
+    behavior, pupil_center = mean_state(entry.name, entry.behavior_mean, entry.pupil_center_mean)
+    return Subject(
+        model=predictor.manifest.name,
+        checksum=bundle_checksum(predictor.path),
+        mouse=entry.name,
+        unit_ids=np.asarray(entry.unit_ids, np.int64)[chosen],
+        frame_shape=predictor.manifest.frame_shape,
+        rate=predictor.manifest.rate,
+        behavior=behavior,
+        pupil_center=pupil_center,
+        respond=respond,
+    )
+
+
+def together(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
+    """Neighbouring clips of one length, some at a time, in order."""
+    for _, alike in groupby(clips, lambda clip: clip.frames):
+        while some := [clip for clip, _ in zip(alike, range(_TOGETHER), strict=False)]:
+            yield some
+
+
+def _respond(predictor: Predictor, mouse: str, neurons: np.ndarray, clips: Iterable[Clip]) -> Iterator[np.ndarray]:
+    for some in together(clips):
+        yield from predictor.predict_together(some, mouse, neurons)
+
+
+def _respond_elsewhere(
+    bundle: str, mouse: str, neurons: np.ndarray, address: str, clips: Iterable[Clip]
+) -> Iterator[np.ndarray]:
+    asked = ((bundle, mouse, neurons, some) for some in together(clips))
+    for answers in run_tasks(_answer, asked, address):
+        yield from answers
+
+
+def _answer(bundle: str, mouse: str, neurons: np.ndarray, clips: list[Clip]) -> np.ndarray:
+    """What a task of Ray does, with one core."""
+    return _opened(bundle).predict_together(clips, mouse, neurons)
+
+
+@lru_cache(maxsize=1)
+def _opened(bundle: str) -> Predictor:
+    return load_predictor(bundle, threads=1)
+
+
+def _entry(predictor: Predictor, mouse: str | None) -> MouseEntry:
+    mice = {entry.name: entry for entry in predictor.manifest.mice}
+    if mouse is None and len(mice) > 1:
+        raise DataError("is missing", "mouse", f"name one of {', '.join(mice)}")
+    name = next(iter(mice)) if mouse is None else mouse
+    predictor.neurons(name)  # refuses an unknown one
+    return mice[name]
+
+
+def _chosen(entry: MouseEntry, neurons: Sequence[int] | np.ndarray | None) -> np.ndarray:
+    count = len(entry.unit_ids)
+    if neurons is None:
+        return np.arange(count)
+    chosen = np.asarray(neurons)
+    if (
+        chosen.ndim != 1
+        or not len(chosen)
+        or chosen.dtype.kind not in "iu"
+        or chosen.min() < 0
+        or chosen.max() >= count
+    ):
+        raise DataError(
+            "are not indices of this mouse's neurons", "neurons", f"give whole numbers from 0 to {count - 1}"
+        )
+    return chosen.astype(np.int64)

@@ -1,0 +1,88 @@
+"""What experiments show: videos (frames, height, width) float32, grey levels 0..255, on a grey screen."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..data.stimuli import GREY
+from .screen import Screen
+
+_FULL = 127.0
+"""Grey levels of a contrast of 1 above and below grey."""
+
+
+def grey(screen: Screen, frames: int) -> np.ndarray:
+    """A blank screen."""
+    return np.full((frames, *screen.shape), GREY, np.float32)
+
+
+def grating(
+    screen: Screen,
+    times: np.ndarray,
+    *,
+    direction: float,
+    spatial_frequency: float,
+    temporal_frequency: float,
+    contrast: float = 1.0,
+    phase: float = 0.0,
+) -> np.ndarray:
+    """A drifting sinusoidal grating that fills the screen.
+
+    Parameters
+    ----------
+    times : (frames,) seconds.
+    direction : of the motion, degrees; 0 is to the right, 90 upwards.
+    spatial_frequency : cycles a degree.
+    temporal_frequency : cycles a second, Hz.
+    contrast : Michelson's, 0..1.
+    phase : of the middle of the screen at time 0, degrees.
+    """
+    azimuth, elevation = screen.grid()
+    angle = math.radians(direction)
+    along = azimuth * math.cos(angle) + elevation * math.sin(angle)
+    cycles = spatial_frequency * along - temporal_frequency * times[:, None, None] + phase / 360
+    return (GREY + _FULL * contrast * np.cos(2 * np.pi * cycles)).astype(np.float32)
+
+
+def aperture(screen: Screen, centre: tuple[float, float], diameter: float, inner: float = 0.0) -> np.ndarray:
+    """Opacity (height, width) float32, 0..1, of a disc, or of a ring where `inner` is above 0.
+
+    Its edge is one pixel soft.
+
+    Parameters
+    ----------
+    centre : azimuth and elevation, degrees.
+    diameter, inner : of the disc and of the hole in it, degrees.
+    """
+    azimuth, elevation = screen.grid()
+    distance = np.hypot(azimuth - centre[0], elevation - centre[1])
+    outside, inside = (_within(screen, distance, size) for size in (diameter, inner))
+    return (outside - inside).astype(np.float32)
+
+
+def behind(opacity: np.ndarray, video: np.ndarray) -> np.ndarray:
+    """A video seen through an aperture (height, width) in a grey screen."""
+    return np.asarray(GREY + opacity * (video - GREY), np.float32)
+
+
+def squares(screen: Screen, rows: np.ndarray, columns: np.ndarray, size: float) -> np.ndarray:
+    """Opacity (places, height, width) float32 of squares by their middles.
+
+    Parameters
+    ----------
+    rows, columns : (places,) elevation and azimuth, degrees.
+    size : of a side, degrees.
+    """
+    azimuth, elevation = screen.grid()
+    across = _within(screen, np.abs(azimuth - columns[:, None]), size)
+    upright = _within(screen, np.abs(elevation - rows[:, None, None])[..., 0], size)
+    return (upright[:, :, None] * across[:, None, :]).astype(np.float32)
+
+
+def _within(screen: Screen, distance: np.ndarray, size: float) -> np.ndarray:
+    """How much of a pixel lies nearer than half of `size`, 0..1; nothing does where the size is 0."""
+    if size <= 0:
+        return np.zeros_like(distance)
+    return np.clip((size / 2 - distance) / screen.degrees_per_pixel + 0.5, 0.0, 1.0)

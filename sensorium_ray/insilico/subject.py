@@ -1,0 +1,88 @@
+"""The subject of an experiment: some neurons of a mouse, and who answers for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+
+from ..data.clip import Clip
+from ..errors import ConfigError, DataError
+
+Respond = Callable[[Iterable[Clip]], Iterator[np.ndarray]]
+"""Clips to responses, (neurons, frames) float32 each, in the clips' order, as they come."""
+Differentiate = Callable[[Sequence[Clip], Sequence[np.ndarray]], list[tuple[np.ndarray, np.ndarray]]]
+"""Clips of one length, and for each what its responses count, (neurons, frames); for each its responses, and the
+gradient (frames, height, width) of their sum, so weighted, by the video's grey levels; all float32."""
+
+
+def _no_gradients(clips: Sequence[Clip], weights: Sequence[np.ndarray]) -> NoReturn:
+    raise ConfigError("tells no gradients", "the subject", "ask a bundle of this project, or its endpoint")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """Some neurons of a mouse as a model has them, a local one or an endpoint's; or a simulated mouse itself.
+
+    Parameters
+    ----------
+    model, checksum : which one answers; the checksum names it in results.
+    mouse : name of the mouse.
+    unit_ids : (neurons,) int64, in the order of the answers.
+    frame_shape : height and width of a frame, pixels.
+    rate : frames per second.
+    behavior, pupil_center : (channels,) and (2,) float32, what is shown with a video unless an experiment says
+        otherwise: the mouse's means in training.
+    respond : answers clips.
+    differentiate : answers with gradients; torch has to be there for it.
+    """
+
+    model: str
+    checksum: str
+    mouse: str
+    unit_ids: np.ndarray
+    frame_shape: tuple[int, int]
+    rate: float
+    behavior: np.ndarray
+    pupil_center: np.ndarray
+    respond: Respond
+    differentiate: Differentiate = _no_gradients
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return len(self.unit_ids)
+
+    def clip(self, video: np.ndarray, behavior: np.ndarray | None = None) -> Clip:
+        """A clip of a video (frames, height, width), grey levels; the mouse is in its mean state.
+
+        Parameters
+        ----------
+        behavior : (channels,) or (channels, frames) in place of the means.
+        """
+        state = self.behavior if behavior is None else behavior
+        return Clip(video, _held(state, len(video)), _held(self.pupil_center, len(video)), self.rate)
+
+    def frames(self, seconds: float) -> int:
+        """Frames in a time, one at least."""
+        return max(1, round(seconds * self.rate))
+
+
+def _held(state: np.ndarray, frames: int) -> np.ndarray:
+    """A state (channels,) at every frame, or one that is told frame by frame as it is."""
+    return np.broadcast_to(state[:, None] if state.ndim == 1 else state, (len(state), frames))
+
+
+def mean_state(mouse: str, behavior: Sequence[float] | None, pupil_center: Sequence[float] | None) -> list[np.ndarray]:
+    """A mouse's means in training as arrays, float32.
+
+    Raises
+    ------
+    DataError : the model came without them.
+    """
+    if behavior is None or pupil_center is None:
+        what = "does not know the mouse's mean behaviour"
+        raise DataError(what, f"the model, of '{mouse}'", "import it with the frame store of its mice")
+    return [np.asarray(mean, np.float32) for mean in (behavior, pupil_center)]
