@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import groupby
+from itertools import groupby, islice
 from os import PathLike
 
 import numpy as np
@@ -65,7 +65,7 @@ def bundle_subject(
 def together(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
     """Neighbouring clips of one length, some at a time, in order."""
     for _, alike in groupby(clips, lambda clip: clip.frames):
-        while some := [clip for clip, _ in zip(alike, range(_TOGETHER), strict=False)]:
+        while some := list(islice(alike, _TOGETHER)):
             yield some
 
 
