@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+import re
+from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +30,52 @@ def experiment(name: str) -> ModuleType:
     if name not in names():
         raise ConfigError(f"there is no experiment '{name}'", "", suggestion(name, names()))
     return importlib.import_module(f"{experiments.__name__}.{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of an experiment.
+
+    Parameters
+    ----------
+    usual : its value unless given.
+    about : what it means, with its unit.
+    """
+
+    name: str
+    usual: Any
+    about: str
+
+
+def summary(name: str) -> str:
+    """What an experiment finds out, in a line.
+
+    Raises
+    ------
+    ConfigError : there is none of that name.
+    """
+    return (inspect.getdoc(experiment(name)) or "").partition("\n")[0]
+
+
+def settings(name: str) -> list[Setting]:
+    """Settings of an experiment, as its `Config` and that one's docstring say.
+
+    Raises
+    ------
+    ConfigError : there is none of that name.
+    """
+    config = experiment(name).Config
+    about = _told(inspect.getdoc(config) or "")
+    return [Setting(field.name, field.default, about.get(field.name, "")) for field in fields(config)]
+
+
+_ENTRY = re.compile(r"^(\w+(?:, \w+)*) : (.*(?:\n .*)*)", re.MULTILINE)
+"""Of a docstring's parameters: names, and what is said of them, whose further lines are indented."""
+
+
+def _told(docstring: str) -> dict[str, str]:
+    entries = {names: " ".join(text.split()) for names, text in _ENTRY.findall(docstring)}
+    return {name: text for names, text in entries.items() for name in names.split(", ")}
 
 
 def make_config(name: str, settings: dict[str, Any]) -> Any:

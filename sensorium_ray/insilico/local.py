@@ -15,7 +15,7 @@ from ..data.clip import Clip
 from ..errors import DataError
 from ..scoring.actors import run_tasks
 from ..storage import StrPath, locate
-from .subject import Respond, Subject, mean_state
+from .subject import Respond, Subject, chosen_neurons, mean_state
 
 _TOGETHER = 8
 """Clips that a network is asked about at once (benchmarks/insilico.py)."""
@@ -43,7 +43,7 @@ def bundle_subject(
     """
     predictor = load_predictor(bundle) if isinstance(bundle, str | PathLike) else bundle
     entry = _entry(predictor, mouse)
-    chosen = _chosen(entry, neurons)
+    chosen = chosen_neurons(len(entry.unit_ids), neurons)
     if address is None:
         respond: Respond = partial(_respond, predictor, entry.name, chosen)
     else:
@@ -99,21 +99,3 @@ def _entry(predictor: Predictor, mouse: str | None) -> MouseEntry:
     name = next(iter(mice)) if mouse is None else mouse
     predictor.neurons(name)  # refuses an unknown one
     return mice[name]
-
-
-def _chosen(entry: MouseEntry, neurons: Sequence[int] | np.ndarray | None) -> np.ndarray:
-    count = len(entry.unit_ids)
-    if neurons is None:
-        return np.arange(count)
-    chosen = np.asarray(neurons)
-    if (
-        chosen.ndim != 1
-        or not len(chosen)
-        or chosen.dtype.kind not in "iu"
-        or chosen.min() < 0
-        or chosen.max() >= count
-    ):
-        raise DataError(
-            "are not indices of this mouse's neurons", "neurons", f"give whole numbers from 0 to {count - 1}"
-        )
-    return chosen.astype(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 from ..client.clients import SensoriumClient
 from ..data.clip import Clip
 from ..errors import DataError
-from .subject import Subject, mean_state
+from .subject import Subject, chosen_neurons, mean_state
 
 _AT_ONCE = 4
 """Requests under way: while one is predicted, the next are sent."""
@@ -36,7 +36,7 @@ def endpoint_subject(
     Raises
     ------
     EndpointError : it refuses, or is not there.
-    DataError : the mouse was not said, or the model does not know its mean behaviour.
+    DataError : the mouse was not said, a neuron is unknown, or the model does not know the mouse's mean behaviour.
     """
     about = client.model(model)
     known = [entry["name"] for entry in about["mice"]]
@@ -44,7 +44,7 @@ def endpoint_subject(
         raise DataError("is missing", "mouse", f"name one of {', '.join(known)}")
     whose = client.mouse(model, known[0] if mouse is None else mouse)
     behavior, pupil_center = mean_state(whose["name"], whose["behavior_mean"], whose["pupil_center_mean"])
-    chosen = np.arange(whose["neurons"]) if neurons is None else np.asarray(neurons)
+    chosen = chosen_neurons(whose["neurons"], neurons)
     return Subject(
         model=about["name"],
         checksum=about["checksum"],
