@@ -23,6 +23,8 @@ def names() -> list[str]:
 def experiment(name: str) -> ModuleType:
     """Module of an experiment, which has `Config`, `measure(subject, config)` and `draw(result)`.
 
+    Where settings name paths, it has their names as `LOCAL`, too: an endpoint takes none of those.
+
     Raises
     ------
     ConfigError : there is none of that name.
@@ -40,11 +42,13 @@ class Setting:
     ----------
     usual : its value unless given.
     about : what it means, with its unit.
+    is_local : whether it names something on the computer where the experiment is made.
     """
 
     name: str
     usual: Any
     about: str
+    is_local: bool
 
 
 def summary(name: str) -> str:
@@ -64,9 +68,12 @@ def settings(name: str) -> list[Setting]:
     ------
     ConfigError : there is none of that name.
     """
-    config = experiment(name).Config
-    about = _told(inspect.getdoc(config) or "")
-    return [Setting(field.name, field.default, about.get(field.name, "")) for field in fields(config)]
+    module = experiment(name)
+    about, local = _told(inspect.getdoc(module.Config) or ""), getattr(module, "LOCAL", ())
+    return [
+        Setting(field.name, field.default, about.get(field.name, ""), field.name in local)
+        for field in fields(module.Config)
+    ]
 
 
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*) : (.*(?:\n .*)*)", re.MULTILINE)

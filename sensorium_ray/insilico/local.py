@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import groupby, islice
 from os import PathLike
 
 import numpy as np
@@ -15,7 +14,7 @@ from ..data.clip import Clip
 from ..errors import DataError
 from ..scoring.actors import run_tasks
 from ..storage import StrPath, locate
-from .subject import Respond, Subject, chosen_neurons, mean_state
+from .subject import Respond, Subject, chosen_neurons, mean_state, together
 
 _TOGETHER = 8
 """Clips that a network is asked about at once (benchmarks/insilico.py)."""
@@ -62,22 +61,15 @@ def bundle_subject(
     )
 
 
-def together(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
-    """Neighbouring clips of one length, some at a time, in order."""
-    for _, alike in groupby(clips, lambda clip: clip.frames):
-        while some := list(islice(alike, _TOGETHER)):
-            yield some
-
-
 def _respond(predictor: Predictor, mouse: str, neurons: np.ndarray, clips: Iterable[Clip]) -> Iterator[np.ndarray]:
-    for some in together(clips):
+    for some in together(clips, _TOGETHER):
         yield from predictor.predict_together(some, mouse, neurons)
 
 
 def _respond_elsewhere(
     bundle: str, mouse: str, neurons: np.ndarray, address: str, clips: Iterable[Clip]
 ) -> Iterator[np.ndarray]:
-    asked = ((bundle, mouse, neurons, some) for some in together(clips))
+    asked = ((bundle, mouse, neurons, some) for some in together(clips, _TOGETHER))
     for answers in run_tasks(_answer, asked, address):
         yield from answers
 

@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from ..errors import ConfigError
 from ..storage import StrPath, atomic_path, locate
 from ..version import package_version
-from ..errors import ConfigError
 from . import find
 from .subject import Subject
 
