@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .errors import SensoriumError
     from .insilico.opening import open_subject
     from .insilico.run import draw_experiment, run_experiment
-    from .insilico.saving import load_result, save_result
+    from .results import load_result, save_result
     from .scoring.job import score
     from .search.sweep import sweep
     from .submissions.checking import check_submission
@@ -54,11 +54,11 @@ _HOMES = {
     "ingest": ".data.ingest",
     "learn_ensemble": ".ensembling.learning",
     "load": ".bundle.predictor:load_predictor",
-    "load_result": ".insilico.saving",
+    "load_result": ".results",
     "open_store": ".data.store",
     "open_subject": ".insilico.opening",
     "run_experiment": ".insilico.run",
-    "save_result": ".insilico.saving",
+    "save_result": ".results",
     "score": ".scoring.job",
     "simulate": ".data.simulate",
     "submit": ".submissions.submitting:write_submission",

@@ -88,7 +88,7 @@ def _require_new(out: Path | None, plot: Path | None) -> None:
     """Refuse files that are there, or of other kinds than are written, before any work is done."""
     from .. import storage
     from ..insilico.run import PICTURES
-    from ..insilico.saving import ENDINGS
+    from ..results import ENDINGS
 
     for option, path, endings in (("--out", out, ENDINGS), ("--plot", plot, PICTURES)):
         if path is not None:
@@ -161,7 +161,7 @@ class _Followed:
 
 def _write(result: xr.Dataset, out: Path | None, plot: Path | None) -> None:
     from ..insilico.run import write_picture
-    from ..insilico.saving import save_result
+    from ..results import save_result
 
     if out is not None:
         save_result(result, out)

@@ -45,6 +45,7 @@ def endpoint_subject(
     whose = client.mouse(model, known[0] if mouse is None else mouse)
     behavior, pupil_center = mean_state(whose["name"], whose["behavior_mean"], whose["pupil_center_mean"])
     chosen = chosen_neurons(whose["neurons"], neurons)
+    whom = (client, model, whose["name"], None if neurons is None else chosen.tolist())
     return Subject(
         model=about["name"],
         checksum=about["checksum"],
@@ -54,8 +55,25 @@ def endpoint_subject(
         rate=about["rate"],
         behavior=behavior,
         pupil_center=pupil_center,
-        respond=partial(_respond, client, model, whose["name"], None if neurons is None else chosen.tolist()),
+        respond=partial(_respond, *whom),
+        differentiate=partial(_differentiate, *whom),
     )
+
+
+def _differentiate(
+    client: SensoriumClient,
+    model: str,
+    mouse: str,
+    neurons: list[int] | None,
+    clips: Sequence[Clip],
+    weights: Sequence[np.ndarray],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    def ask(clip: Clip, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        told = client.gradients(model, clip, mouse, weights=counted, neurons=neurons)
+        return told["responses"].values, told["gradient"].values
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(ask, clips, weights))
 
 
 def _respond(

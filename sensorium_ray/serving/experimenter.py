@@ -22,8 +22,8 @@ from ..data.clip import CLIP_ARRAYS, Clip
 from ..errors import InputError
 from ..insilico import find
 from ..insilico.run import run_experiment, write_picture
-from ..insilico.saving import save_result
 from ..insilico.subject import Subject, together
+from ..results import save_result
 from .parcels import receive, send
 
 MEMORY = 8 * 1024**3
