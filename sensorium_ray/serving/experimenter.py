@@ -1,17 +1,21 @@
-"""Makes one experiment in a process of its own, whose memory is bounded, and asks the replica that started it.
+"""Makes experiments, each in a process of its own, whose memory and time are bounded, and asks the replica.
 
-    python -m sensorium_ray.serving.experimenter CONNECTION FOLDER
+    python -m sensorium_ray.serving.experimenter SOCKET
 
-What is shown is drawn and what is answered is evaluated here; the model is the replica's alone. The result and its
-pictures go to the folder. When the replica ends, so does this.
+What is shown is drawn and what is answered is evaluated here; the model is the replica's alone. This process does
+nothing but fork for every connection that comes over the socket, so that all libraries are loaded already. When the
+replica ends, so do all of these.
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import signal
+import socket
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -170,14 +174,16 @@ def make(name: str, settings: dict[str, Any], about: dict[str, Any], replica: Re
         write_picture(result, f"picture{ending}")
 
 
-def main(connection: Connection) -> None:
+def work(connection: Connection) -> None:
     """Do what the replica asks for, and tell it how that ended."""
     asked, _ = receive(connection)
     name, settings, about = asked["experiment"], asked["settings"], asked["subject"]
+    signal.alarm(asked["seconds"])
     try:
-        if asked["plan"]:
+        if asked["folder"] is None:
             send(connection, {"planned": plan(name, settings, about)})
         else:
+            os.chdir(asked["folder"])  # whose files go where it goes, and nowhere once it is removed
             make(name, settings, about, Replica(connection))
             send(connection, {"finished": True})
     except InputError as error:
@@ -187,12 +193,29 @@ def main(connection: Connection) -> None:
         send(connection, {"fault": [what, name, "ask for fewer neurons or conditions"]})
 
 
-if __name__ == "__main__":
-    for _what, _limit in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_FSIZE, _FILE), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(_what, (_limit, _limit))
+def main(server: socket.socket) -> None:
+    """Fork for every connection that comes over a socket, until that is closed."""
     os.nice(10)  # requests come first
-    os.chdir(sys.argv[2])
-    try:
-        main(Connection(int(sys.argv[1])))
-    except (EOFError, ConnectionError):
-        sys.exit(1)  # the replica has ended, or wants this no more
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that end
+    for what, limit in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_FSIZE, _FILE), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(what, (limit, limit))
+    for name in find.names():
+        find.experiment(name)
+    while (received := socket.recv_fds(server, 1, 1))[0]:
+        [handle] = received[1]
+        if os.fork():
+            os.close(handle)
+            continue
+        server.close()
+        try:
+            work(Connection(handle))
+        except (EOFError, ConnectionError):
+            pass  # the replica has ended, or wants this no more
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))

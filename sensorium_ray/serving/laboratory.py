@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import Pipe
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from ..data.clip import Clip
 from ..errors import DataError, InputError
 from ..insilico.subject import chosen_neurons, mean_state
 from ..submissions.inbox import FullError
-from . import experimenter
+from . import forking
 from .monitoring import FRAMES
 from .parcels import receive, send
 from .predictors import Predictors
@@ -38,7 +35,7 @@ ATTEMPTS = 3
 """How often an experiment may lose its replica before that is held to be its own fault."""
 _PLANS = 2
 """Experiments that a replica plans at once; each takes a process of some seconds."""
-_PLANNING = 60.0
+_PLANNING = 60
 """Seconds for a plan."""
 _LOOKS = 0.5
 """Seconds between two looks at whether an experiment is still wanted."""
@@ -69,6 +66,7 @@ class Laboratory:
         self._predictors = predictors
         self._planning = threading.BoundedSemaphore(_PLANS)
         self._wanted = threading.Event()
+        self._wanted.set()
         self._closed = False
         threading.Thread(target=self._work, name="laboratory", daemon=True).start()
 
@@ -87,10 +85,11 @@ class Laboratory:
         if not self._planning.acquire(blocking=False):
             raise FullError("has no room to plan one more experiment now", "the endpoint", "ask again in a minute")
         try:
-            with _process(Path("/"), experiment, settings, about, plan=True) as connection:
-                if not connection.poll(_PLANNING):
-                    raise DataError(f"takes more than {_PLANNING:g} s to plan", experiment, "ask for less")
+            with _process(None, experiment, settings, about, _PLANNING) as connection:
                 words, _ = receive(connection)
+        except EOFError as error:
+            what = f"takes more than {_PLANNING} s to plan, or ended meanwhile"
+            raise DataError(what, experiment, "ask for less; the endpoint's log may tell why") from error
         finally:
             self._planning.release()
         if "fault" in words:
@@ -153,7 +152,7 @@ class Laboratory:
         about = describe_subject(model, run.mouse, run.neurons)
         making: Run | None = self.runs.update(run, state="running", attempts=run.attempts + 1, done=0, total=0)
         end, told, shown = time.monotonic() + SECONDS, 0.0, 0
-        with _process(self.runs.made(run), run.experiment, run.settings, about) as connection:
+        with _process(self.runs.made(run), run.experiment, run.settings, about, SECONDS + _PLANNING) as connection:
             while making is not None:
                 if self._closed:
                     self.runs.update(making, state="waiting", attempts=run.attempts, done=0, total=0)
@@ -216,24 +215,13 @@ def describe_subject(model: Served, mouse: str, neurons: list[int] | None) -> di
 
 @contextmanager
 def _process(
-    folder: Path, experiment: str, settings: dict[str, Any], about: dict[str, Any], plan: bool = False
+    folder: Path | None, experiment: str, settings: dict[str, Any], about: dict[str, Any], seconds: int
 ) -> Iterator[Connection]:
-    """A process that makes or plans an experiment, and ends with the block.
-
-    Raises
-    ------
-    EOFError, OSError : it ended before it should have, and has told why on the standard error.
-    """
-    ours, its = Pipe()
-    command = [sys.executable, "-m", experimenter.__name__, str(its.fileno()), str(folder)]
-    with ours, its, subprocess.Popen(command, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL) as child:
-        its.close()
-        try:
-            send(ours, {"experiment": experiment, "settings": settings, "subject": about, "plan": plan})
-            yield ours
-        finally:
-            with suppress(ProcessLookupError):
-                child.kill()
+    """A process that makes an experiment in a folder, or plans it where that is None, and ends with the block."""
+    with forking.HERE.connect() as connection:
+        asked = {"experiment": experiment, "settings": settings, "subject": about, "seconds": seconds}
+        send(connection, {**asked, "folder": None if folder is None else str(folder)})
+        yield connection
 
 
 def _asked(arrays: list[np.ndarray], rate: float) -> tuple[list[Clip], np.ndarray | None]:
