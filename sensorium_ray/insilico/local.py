@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache, partial
-from itertools import groupby
+from itertools import groupby, islice
 from os import PathLike
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def _lazily(bundle: Path, mouse: str, neurons: np.ndarray) -> Differentiate:
 def together(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
     """Neighbouring clips of one length, some at a time, in order."""
     for _, alike in groupby(clips, lambda clip: clip.frames):
-        while some := [clip for clip, _ in zip(alike, range(_TOGETHER), strict=False)]:
+        while some := list(islice(alike, _TOGETHER)):
             yield some
 
 

@@ -10,12 +10,15 @@ import numpy as np
 
 from ..data.clip import Clip
 from ..errors import ConfigError, DataError
+from ..progress import track
 
 Respond = Callable[[Iterable[Clip]], Iterator[np.ndarray]]
 """Clips to responses, (neurons, frames) float32 each, in the clips' order, as they come."""
 Differentiate = Callable[[Sequence[Clip], Sequence[np.ndarray]], list[tuple[np.ndarray, np.ndarray]]]
 """Clips of one length, and for each what its responses count, (neurons, frames); for each its responses, and the
 gradient (frames, height, width) of their sum, so weighted, by the video's grey levels; all float32."""
+Track = Callable[[Iterable[np.ndarray], int, str], Iterator[np.ndarray]]
+"""Answers as they come, while somebody is told how many of a number there are, and of what."""
 
 
 def _no_gradients(clips: Sequence[Clip], weights: Sequence[np.ndarray]) -> NoReturn:
@@ -37,6 +40,7 @@ class Subject:
         otherwise: the mouse's means in training.
     respond : answers clips.
     differentiate : answers with gradients; torch has to be there for it.
+    track : tells how far an experiment is; as `progress.track` does unless given.
     """
 
     model: str
@@ -49,11 +53,16 @@ class Subject:
     pupil_center: np.ndarray
     respond: Respond
     differentiate: Differentiate = _no_gradients
+    track: Track = track
 
     @property
     def neurons(self) -> int:
         """Number of neurons."""
         return len(self.unit_ids)
+
+    def ask(self, clips: Iterable[Clip], total: int) -> Iterator[np.ndarray]:
+        """Responses to clips, (neurons, frames) float32 each, in order, as they come; `total` is how many there are."""
+        return self.track(self.respond(clips), total, "clips")
 
     def clip(self, video: np.ndarray, behavior: np.ndarray | None = None) -> Clip:
         """A clip of a video (frames, height, width), grey levels; the mouse is in its mean state.

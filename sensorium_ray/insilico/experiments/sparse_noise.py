@@ -1,0 +1,168 @@
+"""Receptive fields by sparse noise: a few black and white squares at a time, and which of them a neuron answers.
+
+A field is the correlation of the responses with where the squares were, some frames before (reverse correlation;
+Jones & Palmer 1987, J. Neurophysiol. 58), for white and black squares alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from ...data.stimuli import GREY
+from ...errors import ConfigError
+from ...report.figures import COLOURS, STYLE
+from .. import conditions
+from ..fields import describe_fields
+from ..patterns import squares
+from ..screen import MONITOR, Screen
+from ..subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings.
+
+    Parameters
+    ----------
+    size : of a square, degrees.
+    step : between the middles of neighbouring squares, degrees.
+    at_once : squares on the screen at once.
+    shown : seconds that they stay.
+    minutes : of noise in all.
+    lags : seconds before a response that are looked at, up to.
+    contrast : of the squares, 0..1.
+    seed : of where squares appear; the same one shows the same noise.
+    monitor : width, height and distance from the eye, cm.
+    """
+
+    size: float = 8.0
+    step: float = 4.0
+    at_once: int = 6
+    shown: float = 0.2
+    minutes: float = 5.0
+    lags: float = 0.4
+    contrast: float = 1.0
+    seed: int = 0
+    monitor: tuple[float, ...] = MONITOR
+
+    def __post_init__(self) -> None:
+        conditions.require_contrast(self.contrast)
+        for name in ("size", "step", "shown", "minutes", "lags"):
+            conditions.require_positive(name, (getattr(self, name),))
+        if self.at_once < 1 or self.seed < 0:
+            what = f"are {self.at_once} and {self.seed}"
+            raise ConfigError(what, "at_once and seed", "give 1 or more squares, a seed of 0 or more")
+
+
+_CLIP_SECONDS = 10.0
+
+
+def measure(subject: Subject, config: Config) -> xr.Dataset:
+    """Fields of all neurons.
+
+    Returns
+    -------
+    field : (neuron, polarity, elevation, azimuth) float32, response per square, at the neuron's best lag; the mean
+        response is taken off.
+    lag : (neuron,) seconds from a square to the response that it changes most.
+    field_azimuth, field_elevation, field_diameter, field_clearness : (neuron,) as in `fields.describe_fields`, of both
+        polarities' energy together.
+    field_x, field_y : (neuron,) the same centre in pixels of the model's frame, from its upper left.
+    """
+    screen = Screen(config.monitor, subject.frame_shape)
+    elevation, azimuth = _places(screen, config.step)
+    shown, lags = subject.frames(config.shown), subject.frames(config.lags)
+    epochs = max(1, subject.frames(_CLIP_SECONDS) // shown)
+    clips = max(1, round(config.minutes * 60 * subject.rate / (epochs * shown)))
+    noise = _Noise(screen, elevation, azimuth, config, epochs, shown)
+    answers = subject.ask((subject.clip(noise.video(clip)) for clip in range(clips)), clips)
+    sums = np.zeros((lags, subject.neurons, noise.kinds))
+    total, squared, frames = np.zeros(subject.neurons), np.zeros(noise.kinds), 0
+    for clip, answer in enumerate(answers):
+        was = noise.squares(clip).repeat(shown, axis=0)  # (frames, kinds)
+        for lag in range(lags):
+            sums[lag] += answer[:, lags:] @ was[lags - lag : len(was) - lag]
+        total += answer[:, lags:].sum(axis=1)
+        squared += was[lags:].sum(axis=0)
+        frames += answer.shape[1] - lags
+    # Squares come independently of each other, so that what one adds is the mean when it is there, less the mean.
+    fields = sums / np.maximum(squared, 1) - (total / max(frames, 1))[:, None]
+    best = (fields**2).max(axis=2).argmax(axis=0)
+    field = fields[best, np.arange(subject.neurons)].reshape(subject.neurons, 2, len(elevation), len(azimuth))
+    dims = ("neuron", "polarity", "elevation", "azimuth")
+    places = {"polarity": ["white", "black"], "elevation": elevation, "azimuth": azimuth}
+    result = xr.Dataset({"field": (dims, field.astype(np.float32))}, places)
+    result["lag"] = ("neuron", best / subject.rate)
+    result = result.assign(describe_fields((result["field"] ** 2).sum("polarity")))
+    x, y = screen.pixel(result["field_azimuth"].values, result["field_elevation"].values)
+    return result.assign(field_x=("neuron", x), field_y=("neuron", y))
+
+
+def _places(screen: Screen, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Elevations, downwards, and azimuths of squares that fill the screen."""
+    rows, columns = (max(2, int(side * screen.degrees_per_pixel // step)) for side in screen.shape)
+    return ((rows - 1) / 2 - np.arange(rows)) * step, (np.arange(columns) - (columns - 1) / 2) * step
+
+
+class _Noise:
+    """The squares of every clip, drawn when they are asked for; `kinds` are places, white ones first, then black."""
+
+    def __init__(
+        self, screen: Screen, elevation: np.ndarray, azimuth: np.ndarray, config: Config, epochs: int, shown: int
+    ) -> None:
+        rows, columns = (each.ravel() for each in np.meshgrid(elevation, azimuth, indexing="ij"))
+        self._opacity = squares(screen, rows, columns, config.size)
+        self._config, self._epochs, self._shown = config, epochs, shown
+        self.kinds = 2 * len(rows)
+
+    def squares(self, clip: int) -> np.ndarray:
+        """Whether a square is shown: (epochs, kinds) float32."""
+        rng = np.random.default_rng([self._config.seed, clip])
+        places = self.kinds // 2
+        some = min(self._config.at_once, places)
+        shown = np.zeros((self._epochs, self.kinds), np.float32)
+        for epoch in shown:
+            epoch[rng.choice(places, some, replace=False) + places * rng.integers(0, 2, some)] = 1
+        return shown
+
+    def video(self, clip: int) -> np.ndarray:
+        """Video (frames, height, width) float32 of a clip; where squares overlap they add up, as far as screens go."""
+        shown = self.squares(clip)
+        places = self.kinds // 2
+        pictures = np.tensordot(shown[:, :places] - shown[:, places:], self._opacity, axes=1)
+        levels = np.clip(GREY + 127 * self._config.contrast * pictures, 0, 255)
+        return np.asarray(levels.repeat(self._shown, axis=0), np.float32)
+
+
+def draw(result: xr.Dataset) -> Figure:
+    """The clearest fields, and where all fields lie."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 5.5), layout="constrained")
+        grid = figure.add_gridspec(3, 6, height_ratios=(1, 1, 2))
+        clearest = np.argsort(-result["field_clearness"].values)[:6]
+        azimuth, elevation = result["azimuth"].values, result["elevation"].values
+        extent = (azimuth[0], azimuth[-1], elevation[-1], elevation[0])
+        for column, neuron in enumerate(clearest):
+            field = result["field"].values[neuron]
+            limit = abs(field).max()
+            for row, polarity in enumerate(("white", "black")):
+                axis = figure.add_subplot(grid[row, column])
+                axis.imshow(field[row], cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent)
+                axis.set(xticks=[], yticks=[])
+                if column == 0:
+                    axis.set_ylabel(polarity)
+                if row == 0:
+                    axis.set_title(f"unit {int(result['unit_id'][neuron])}", fontsize=8)
+        where, sizes = figure.add_subplot(grid[2, :3]), figure.add_subplot(grid[2, 3:])
+        centres = (result["field_azimuth"], result["field_elevation"])
+        shade = where.scatter(*centres, 6, c=result["field_clearness"], cmap="viridis")
+        figure.colorbar(shade, ax=where, label="clearness")
+        where.set(xlabel="azimuth, degrees", ylabel="elevation, degrees", xlim=extent[:2], ylim=extent[2:])
+        sizes.hist(result["field_diameter"].dropna("neuron"), 25, color=COLOURS[0])
+        sizes.set(xlabel="diameter, degrees", ylabel="neurons")
+        return figure
