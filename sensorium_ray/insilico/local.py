@@ -73,7 +73,10 @@ def _lazily(bundle: Path, mouse: str, neurons: np.ndarray) -> Differentiate:
 
         return bundle_gradients(bundle, mouse, neurons)
 
-    return lambda clips, weights: opened()(clips, weights)
+    def differentiate(clips: Sequence[Clip], weights: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        return opened()(clips, weights)
+
+    return differentiate
 
 
 def together(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
