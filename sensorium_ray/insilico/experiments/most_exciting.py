@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from ...data.stimuli import GREY
 from ...errors import ConfigError
 from ...report.figures import COLOURS, STYLE
-from ..fields import describe_fields
+from ..fields import describe_fields, envelope
 from ..pictures import PictureSettings, Showing
 from ..subject import Subject
 
@@ -58,8 +58,8 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     natural, grating, blank : (neuron,) the greatest of the mean responses to natural-like pictures and to gratings of
         the same contrast, and that to a blank screen.
     variant_image, variant_activation : (neuron, variant, frame, elevation, azimuth) and (neuron, variant), if any.
-    field_azimuth, field_elevation, field_diameter, field_clearness : (neuron,) of the best image's energy, as in
-        `fields.describe_fields`.
+    field_azimuth, field_elevation, field_diameter, field_clearness : (neuron,) of the best image's envelope, of a
+        video of the frame of the greatest contrast, as in `fields.describe_fields`.
     """
     showing = Showing(subject, config)
     ascent, neurons = showing.ascent, np.arange(subject.neurons)
@@ -96,7 +96,7 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
         )
         result["variant_image"] = (("neuron", "variant", *_PICTURE), found)
         result["variant_activation"] = (("neuron", "variant"), kept)
-    return result.assign(describe_fields(((best - GREY) ** 2).mean("frame")))
+    return result.assign(describe_fields(envelope(clearest_frame(best) - GREY)))
 
 
 _PICTURE = ("frame", "elevation", "azimuth")
@@ -138,6 +138,11 @@ def draw(result: xr.Dataset) -> Figure:
 
 def show(axis: Axes, picture: xr.DataArray) -> None:
     """A picture (frame, elevation, azimuth) in grey; of a video the frame of the greatest contrast."""
-    contrast = ((picture - GREY) ** 2).mean(("elevation", "azimuth"))
-    axis.imshow(picture.isel(frame=int(contrast.argmax("frame"))), cmap="gray", vmin=0, vmax=255)
+    axis.imshow(clearest_frame(picture), cmap="gray", vmin=0, vmax=255)
     axis.set(xticks=[], yticks=[])
+
+
+def clearest_frame(pictures: xr.DataArray) -> xr.DataArray:
+    """The frame of the greatest contrast of each picture."""
+    contrast = ((pictures - GREY) ** 2).mean(("elevation", "azimuth"))
+    return pictures.isel(frame=contrast.argmax("frame"))
