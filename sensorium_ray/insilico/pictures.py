@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
 
 from ..data.clip import Clip
 from ..data.stimuli import GREY, crops, still_image
@@ -167,3 +169,15 @@ class Showing:
         worth = [self.timing.mean(responses)[neuron] for (responses, _), neuron in zip(answers, neurons, strict=True)]
         slopes = np.stack([slope[self.timing.blank :] for _, slope in answers])
         return np.array(worth), slopes if self.settings.moving else slopes.sum(axis=1, keepdims=True)
+
+
+def show(axis: Axes, picture: xr.DataArray) -> None:
+    """A picture (frame, elevation, azimuth) in grey; of a video the frame of the greatest contrast."""
+    axis.imshow(clearest_frame(picture), cmap="gray", vmin=0, vmax=255)
+    axis.set(xticks=[], yticks=[])
+
+
+def clearest_frame(pictures: xr.DataArray) -> xr.DataArray:
+    """The frame of the greatest contrast of each picture."""
+    contrast = ((pictures - GREY) ** 2).mean(("elevation", "azimuth"))
+    return pictures.isel(frame=contrast.argmax("frame"))

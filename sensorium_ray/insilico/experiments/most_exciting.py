@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...data.stimuli import GREY
 from ...errors import ConfigError
 from ...report.figures import COLOURS, STYLE
 from ..fields import describe_fields, envelope
-from ..pictures import PictureSettings, Showing
+from ..pictures import PictureSettings, Showing, clearest_frame, show
 from ..subject import Subject
 
 
@@ -134,15 +133,3 @@ def draw(result: xr.Dataset) -> Figure:
         compared.set(xlabel="greatest response to a reference", ylabel="response to the best")
         compared.legend()
         return figure
-
-
-def show(axis: Axes, picture: xr.DataArray) -> None:
-    """A picture (frame, elevation, azimuth) in grey; of a video the frame of the greatest contrast."""
-    axis.imshow(clearest_frame(picture), cmap="gray", vmin=0, vmax=255)
-    axis.set(xticks=[], yticks=[])
-
-
-def clearest_frame(pictures: xr.DataArray) -> xr.DataArray:
-    """The frame of the greatest contrast of each picture."""
-    contrast = ((pictures - GREY) ** 2).mean(("elevation", "azimuth"))
-    return pictures.isel(frame=contrast.argmax("frame"))
