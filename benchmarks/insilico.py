@@ -3,8 +3,8 @@
     python benchmarks/insilico.py
 
 Clips of 60 frames, as an experiment of conditions shows them, all neurons of a mouse, in onnxruntime on all cores:
-networks at their published sizes with random weights (two mice of 7,900 neurons), and a small one that comes with the
-package. Each measurement is a process of its own; the numbers of clips take turns, round by round. Figures are medians
+networks at their published sizes with random weights (two mice of 7,900 neurons; DwiseNeuro, which is not faster so and
+takes gigabytes, is in inference.py), and a small one that comes with the package. Each measurement is a process of its own; the numbers of clips take turns, round by round. Figures are medians
 over the rounds; memory is the process's peak resident set.
 """
 
@@ -23,7 +23,7 @@ from processes import measure
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
 
-ARCHITECTURES = ("linear_nonlinear", "factorised3d", "gru", "dwiseneuro")
+ARCHITECTURES = ("linear_nonlinear", "factorised3d", "gru")
 AT_ONCE = (1, 2, 4, 8)
 FRAMES = 60
 
@@ -51,10 +51,12 @@ def main() -> None:
     bundles = {"small": PRETRAINED / "factorised3d"}
     bundles |= {name: published_bundle(given.folder.absolute(), name) for name in ARCHITECTURES}
     found: dict[str, dict[int, list[tuple[float, float]]]] = {name: {n: [] for n in AT_ONCE} for name in bundles}
-    for _ in range(given.rounds):
+    for number in range(given.rounds):
         for name, bundle in bundles.items():
             for at_once in AT_ONCE:
-                found[name][at_once].append(measure(speed, bundle, at_once, given.clips))
+                rate, peak = measure(speed, bundle, at_once, given.clips)
+                found[name][at_once].append((rate, peak))
+                print(f"round {number + 1}, {name}, {at_once} at once: {rate:.3g} clips/s, {peak:.0f} MiB", flush=True)
     print("| | " + " | ".join(f"{n} at once" for n in AT_ONCE) + " |\n|---" + "|---" * len(AT_ONCE) + "|")
     for name, of_numbers in found.items():
         medians = {n: [median(each) for each in zip(*values, strict=True)] for n, values in of_numbers.items()}

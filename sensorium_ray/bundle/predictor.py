@@ -98,8 +98,25 @@ def assemble(
         return ModelPredictor(bundle, manifest, network(bundle), cut)
     folders = {member.name: bundle / MEMBERS / member.name for member in manifest.members}
     members = {name: assemble(folder, network) for name, folder in folders.items()}  # whose own do not wait in the pool
-    weights = read_npz(bundle / MEMBER_WEIGHTS) if MEMBER_WEIGHTS in manifest.files else None
-    return EnsemblePredictor(bundle, manifest, members, weights, pool)
+    return EnsemblePredictor(bundle, manifest, members, member_weights(bundle, manifest), pool)
+
+
+def member_weights(bundle: Path, manifest: Manifest) -> dict[str, np.ndarray]:
+    """Weights of an ensemble's members by mouse: (members,) or (members, neurons).
+
+    Raises
+    ------
+    BundleError : they are not those of the members and mice.
+    """
+    shared = np.array([member.weight for member in manifest.members])
+    if MEMBER_WEIGHTS not in manifest.files:
+        return {mouse.name: shared for mouse in manifest.mice}
+    weights = read_npz(bundle / MEMBER_WEIGHTS)
+    for mouse in manifest.mice:
+        shapes = ((len(shared),), (len(shared), len(mouse.unit_ids)))
+        if mouse.name not in weights or weights[mouse.name].shape not in shapes:
+            raise BundleError(f"{MEMBER_WEIGHTS} does not fit '{mouse.name}'", manifest.name, "make the ensemble again")
+    return weights
 
 
 class _Described:
@@ -207,12 +224,8 @@ class EnsemblePredictor(_Described):
     Parameters
     ----------
     members : by name.
-    weights : by mouse, (members,) or (members, neurons); None: the manifest's, shared by all mice.
+    weights : by mouse, (members,) or (members, neurons).
     pool : its threads ask the members at once; None: one after another.
-
-    Raises
-    ------
-    BundleError : the weights are not those of the members and mice.
     """
 
     def __init__(
@@ -220,18 +233,13 @@ class EnsemblePredictor(_Described):
         bundle: Path,
         manifest: Manifest,
         members: Mapping[str, Predictor],
-        weights: Mapping[str, np.ndarray] | None = None,
+        weights: Mapping[str, np.ndarray],
         pool: Executor | None = None,
     ) -> None:
         super().__init__(manifest, bundle)
         self.members = members
         self._pool = pool
-        shared = np.array([member.weight for member in manifest.members])
-        self._weights = dict.fromkeys(self.mice, shared) if weights is None else dict(weights)
-        for mouse, neurons in self._sizes.items():
-            shapes = ((len(shared),), (len(shared), neurons))
-            if mouse not in self._weights or self._weights[mouse].shape not in shapes:
-                raise BundleError(f"{MEMBER_WEIGHTS} does not fit '{mouse}'", manifest.name, "make the ensemble again")
+        self._weights = weights
 
     def predict(self, clip: Clip, mouse: str, neurons: np.ndarray | None = None) -> np.ndarray:
         """Responses to every frame; see `Predictor.predict`."""

@@ -13,6 +13,9 @@ from .clip import Clip
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """video (batch, frames, height, width), behavior (batch, channels, frames), pupil centre (batch, 2, frames), all
 float32, and moment (batch, frames) int64, the place of every frame in its clip -> (batch, neurons, answered frames)."""
+Window = tuple[np.ndarray, np.ndarray]
+"""The frames of a clip that a network is given, (window frames,) int64, and shares (counted,) float32 of its answers to
+the last `counted` of them: a response is the sum of all answers to its frame times their shares."""
 
 
 class _Cut:
@@ -23,9 +26,14 @@ class _Cut:
 
     __slots__ = ()
 
+    def windows(self, frames: int) -> Iterator[Window]:
+        """The windows of a clip, in order."""
+        raise NotImplementedError
+
     def stream(self, run: Run, clip: Clip) -> Iterator[np.ndarray]:
         """Responses to every frame, some frames at a time, in order: (neurons, some) float32 each."""
-        raise NotImplementedError
+        for moments, shares in self.windows(clip.frames):
+            yield _ask(run, clip, moments)[:, -len(shares) :]
 
     def predict(self, run: Run, clip: Clip) -> np.ndarray:
         """Responses to every frame: (neurons, frames) float32."""
@@ -54,13 +62,13 @@ class Chunks(_Cut):
         """How many frames a network answers of those that it is given: all."""
         return frames
 
-    def stream(self, run: Run, clip: Clip) -> Iterator[np.ndarray]:
-        """Responses to every frame, a chunk at a time."""
+    def windows(self, frames: int) -> Iterator[Window]:
+        """A window a chunk, whose past does not count."""
         start = 0
-        while start < clip.frames:
+        while start < frames:
             first = max(0, start - self.past)
-            end = min(first + self.past + self.frames, clip.frames)
-            yield _ask(run, clip, np.arange(first, end))[:, start - first :]
+            end = min(first + self.past + self.frames, frames)
+            yield np.arange(first, end), np.ones(end - start, np.float32)
             start = end
 
 
@@ -88,7 +96,7 @@ class Overlapping(_Cut):
         return frames
 
     def indices(self, clip_frames: int) -> np.ndarray:
-        """Frames of every window over a clip: (windows, frames) int64, each clip frame in at least one.
+        """Frames of every window over a clip, by the first: (windows, frames) int64, each clip frame in at least one.
 
         A clip shorter than a window is held at its last frame.
         """
@@ -98,12 +106,19 @@ class Overlapping(_Cut):
             last_start = phase + max(0, (clip_frames - 1 - phase) // self.stride - (self.frames - 1)) * self.stride
             starts = np.arange(phase, last_start, self.hop * self.stride)
             rows += [start + span for start in (*starts, last_start)]
-        return np.minimum(np.array(rows), clip_frames - 1)
+        windows = np.minimum(np.array(rows), clip_frames - 1)
+        return windows[np.argsort(windows[:, 0], kind="stable")]
+
+    def windows(self, frames: int) -> Iterator[Window]:
+        """The windows over a clip; a frame's answers share it."""
+        windows = self.indices(frames)
+        share = 1 / np.bincount(windows.ravel(), minlength=frames).astype(np.float32)
+        for window in windows:
+            yield window, share[window]
 
     def stream(self, run: Run, clip: Clip) -> Iterator[np.ndarray]:
         """Responses to every frame, those at a time that no window to come has a part in."""
         windows = self.indices(clip.frames)
-        windows = windows[np.argsort(windows[:, 0], kind="stable")]
         done, total = 0, np.zeros(0, np.float32)
         count = np.zeros(int(windows.max(axis=1)[0]) + 1, np.float32)
         for window in windows:
@@ -145,15 +160,15 @@ class Blocks(_Cut):
         """How many frames a network answers of those that it is given."""
         return frames - self.lost
 
-    def stream(self, run: Run, clip: Clip) -> Iterator[np.ndarray]:
-        """Responses to every frame, a block at a time."""
+    def windows(self, frames: int) -> Iterator[Window]:
+        """A window a block."""
         block = self.answered(self.frames)
-        begins = np.arange(self.offset % block - block, clip.frames, block)
-        begins = np.minimum(begins[begins > -block], clip.frames - block)
+        begins = np.arange(self.offset % block - block, frames, block)
+        begins = np.minimum(begins[begins > -block], frames - block)
         done = 0
         for begin in begins.tolist():
-            window = np.arange(begin - self.lost, begin + block)
-            yield _ask(run, clip, np.clip(window, 0, clip.frames - 1))[:, done - begin :]
+            moments = np.arange(begin - self.lost, begin + block)
+            yield np.clip(moments, 0, frames - 1), np.ones(begin + block - done, np.float32)
             done = begin + block
 
 

@@ -9,6 +9,16 @@ from scipy import ndimage
 _HALF = 0.5
 """Share of its greatest energy above which a place belongs to a field."""
 
+_STRIPES = 4.0
+"""Standard deviation of the Gaussian that makes one of a field's stripes, degrees."""
+
+
+def envelope(filters: xr.DataArray) -> xr.DataArray:
+    """Energy of filters (neuron, elevation, azimuth) with degrees as coordinates, whose stripes are made one."""
+    pixels = [_STRIPES / abs(np.diff(filters[axis][:2]).item()) for axis in ("elevation", "azimuth")]
+    energy = filters.transpose("neuron", "elevation", "azimuth") ** 2
+    return energy.copy(data=ndimage.gaussian_filter(energy.values, (0, *pixels)))
+
 
 def describe_fields(energy: xr.DataArray) -> dict[str, xr.DataArray]:
     """Centre, size and clearness of fields.

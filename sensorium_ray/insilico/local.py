@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ..data.clip import Clip
 from ..errors import DataError
 from ..scoring.actors import run_tasks
 from ..storage import StrPath, locate
-from .subject import Respond, Subject, chosen_neurons, mean_state, together
+from .subject import Differentiate, Respond, Subject, chosen_neurons, mean_state, together
 
 _TOGETHER = 8
 """Clips that a network is asked about at once (benchmarks/insilico.py)."""
@@ -58,7 +59,23 @@ def bundle_subject(
         behavior=behavior,
         pupil_center=pupil_center,
         respond=respond,
+        differentiate=_lazily(predictor.path, entry.name, chosen),
     )
+
+
+def _lazily(bundle: Path, mouse: str, neurons: np.ndarray) -> Differentiate:
+    """Gradients of a bundle, which is opened, and torch loaded, when they are first asked for."""
+
+    @cache
+    def opened() -> Differentiate:
+        from .gradients import bundle_gradients
+
+        return bundle_gradients(bundle, mouse, neurons)
+
+    def differentiate(clips: Sequence[Clip], weights: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        return opened()(clips, weights)
+
+    return differentiate
 
 
 def _respond(predictor: Predictor, mouse: str, neurons: np.ndarray, clips: Iterable[Clip]) -> Iterator[np.ndarray]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from typing import Any
 
 import numpy as np
 
-from ..data.stimuli import GREY
+from ..benchmark import FRAME_SHAPE
+from ..data.stimuli import GREY, STIMULI
+from ..errors import ConfigError
+from ..settings import suggestion
 from .screen import Screen
 
 _FULL = 127.0
@@ -44,6 +49,43 @@ def grating(
     along = azimuth * math.cos(angle) + elevation * math.sin(angle)
     cycles = spatial_frequency * along - temporal_frequency * times[:, None, None] + phase / 360
     return (GREY + _FULL * contrast * np.cos(2 * np.pi * cycles)).astype(np.float32)
+
+
+def parameters_of(family: str) -> dict[str, Any]:
+    """Parameters of a family of the benchmark's stimuli by name, and what they are unless told otherwise.
+
+    Raises
+    ------
+    ConfigError : there is no such family.
+    """
+    if family not in STIMULI:
+        raise ConfigError(f"there is no family '{family}'", "", suggestion(family, list(STIMULI)))
+    named = inspect.signature(STIMULI[family]).parameters.values()
+    return {each.name: each.default for each in named if each.kind is each.KEYWORD_ONLY}
+
+
+def benchmark_stimulus(screen: Screen, family: str, seed: int, frames: int, **parameters: Any) -> np.ndarray:
+    """A video of one of the benchmark's families, as `data.stimuli` makes it.
+
+    Parameters
+    ----------
+    family : one of `benchmark.FAMILIES`.
+    seed : the same one makes the same video.
+    parameters : of the family, see `parameters_of`.
+
+    Raises
+    ------
+    ConfigError : there is no such family, no video can be made with these parameters, or frames are of another shape.
+    """
+    parameters_of(family)
+    if screen.shape != FRAME_SHAPE:
+        what = f"frames are {screen.shape[0]}×{screen.shape[1]}"
+        raise ConfigError(what, "the model", f"the benchmark's stimuli are {FRAME_SHAPE[0]}×{FRAME_SHAPE[1]}")
+    try:
+        with np.errstate(divide="raise", invalid="raise"):
+            return STIMULI[family](np.random.default_rng(seed), frames, **parameters).astype(np.float32)
+    except (ArithmeticError, ValueError, TypeError, IndexError) as error:
+        raise ConfigError(f"allow no video ({error})", f"parameters of {family}", "change them") from error
 
 
 def aperture(screen: Screen, centre: tuple[float, float], diameter: float, inner: float = 0.0) -> np.ndarray:

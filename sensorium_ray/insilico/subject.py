@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import NoReturn
 
@@ -43,6 +43,7 @@ class Subject:
     respond : answers clips.
     differentiate : answers with gradients; torch has to be there for it.
     track : tells how far an experiment is; as `progress.track` does unless given.
+    against : another model of the same neurons, for experiments that compare two; see `beside`.
     """
 
     model: str
@@ -56,6 +57,21 @@ class Subject:
     respond: Respond
     differentiate: Differentiate = _no_gradients
     track: Track = track
+    against: Subject | None = None
+
+    def beside(self, other: Subject) -> Subject:
+        """The same subject with another model of its neurons to compare it with.
+
+        Raises
+        ------
+        DataError : the other answers for other neurons, or to other frames.
+        """
+        for what in ("mouse", "frame_shape", "rate"):
+            if getattr(self, what) != getattr(other, what):
+                raise DataError(f"has another {what} than {self.model}", other.model, "compare models of the same mice")
+        if not np.array_equal(self.unit_ids, other.unit_ids):
+            raise DataError(f"has other neurons than {self.model}", other.model, "compare models of the same neurons")
+        return replace(self, against=other)
 
     @property
     def neurons(self) -> int:

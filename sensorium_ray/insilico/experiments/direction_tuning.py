@@ -6,19 +6,16 @@ Selectivities are the lengths of vector sums over directions (Mazurek, Kager & V
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...errors import ConfigError
-from ...report.figures import COLOURS, STYLE
+from ...report.figures import COLOURS
 from .. import conditions
 from ..conditions import Timing
-from ..patterns import grating
+from ..pictures import EXAMPLES, examples, histogram, page
 from ..screen import MONITOR, Screen
 from ..subject import Subject
 
@@ -47,8 +44,7 @@ class Config:
     monitor: tuple[float, ...] = MONITOR
 
     def __post_init__(self) -> None:
-        if self.directions < 3:
-            raise ConfigError(f"is {self.directions}", "directions", "give 3 or more")
+        conditions.require_least("directions", self.directions, 3)
         conditions.require_contrast(self.contrast)
         conditions.require_positive("spatial_frequencies", self.spatial_frequencies)
         conditions.require_positive("temporal_frequencies", self.temporal_frequencies)
@@ -66,29 +62,19 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     osi, dsi : (neuron,) 0..1.
     best_spatial_frequency, best_temporal_frequency : (neuron,).
     """
-    directions = np.arange(config.directions) * 360 / config.directions
     axes = {
         "spatial_frequency": np.asarray(config.spatial_frequencies),
         "temporal_frequency": np.asarray(config.temporal_frequencies),
-        "direction": directions,
+        "direction": conditions.spaced_directions(config.directions),
     }
     timing = Timing.of(subject, config.blank, config.settle, config.seconds)
     screen = Screen(config.monitor, subject.frame_shape)
-
-    def videos() -> Iterator[np.ndarray]:
-        for point in conditions.points(axes):
-            yield timing.after_blank(screen, grating(screen, timing.times, contrast=config.contrast, **point))
-
-    response = conditions.mean_responses(subject, videos(), axes, timing)
-    best = response.max("direction").stack(pair=("spatial_frequency", "temporal_frequency")).argmax("pair")
-    tuning = response.stack(pair=("spatial_frequency", "temporal_frequency")).isel(pair=best)
-    result = xr.Dataset({"response": response, "tuning": tuning.drop_vars(_PAIR).transpose("neuron", "direction")})
-    result["best_spatial_frequency"] = ("neuron", tuning["spatial_frequency"].values)
-    result["best_temporal_frequency"] = ("neuron", tuning["temporal_frequency"].values)
+    response = conditions.grating_responses(subject, screen, timing, axes, contrast=config.contrast)
+    best = ("spatial_frequency", "temporal_frequency")
+    tuning = conditions.at_best(response, *best)
+    result = xr.Dataset({"response": response, "tuning": tuning.drop_vars(best)})
+    result = result.assign({f"best_{name}": tuning[name].drop_vars(best) for name in best})
     return result.assign(summary(result["tuning"]))
-
-
-_PAIR = ("pair", "spatial_frequency", "temporal_frequency")
 
 
 def summary(tuning: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -108,25 +94,15 @@ def summary(tuning: xr.DataArray) -> dict[str, xr.DataArray]:
 
 def draw(result: xr.Dataset) -> Figure:
     """Polar curves of the most selective neurons, and the population's preferences and selectivities."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 5.5), layout="constrained")
-        grid = figure.add_gridspec(2, 6)
-        most = np.argsort(-(result["osi"] + result["dsi"]).values)[:6]
+    with page(2.2, 3.0) as (figure, strips):
+        most = np.argsort(-(result["osi"] + result["dsi"]).values)[:EXAMPLES]
         angle = np.radians(np.append(result["direction"].values, result["direction"].values[0]))
-        for place, neuron in enumerate(most):
-            axis = figure.add_subplot(grid[0, place], projection="polar")
+        for axis, neuron in examples(strips[0], result, most, projection="polar"):
             curve = result["tuning"].values[neuron]
             axis.plot(angle, np.append(curve, curve[0]), color=COLOURS[0])
-            axis.set_title(f"unit {int(result['unit_id'][neuron])}", fontsize=8)
             axis.set_xticks(np.radians([0, 90, 180, 270]))
             axis.set_yticks([])
-        panels = (
-            ("preferred_direction", "preferred direction, degrees", 360),
-            ("osi", "OSI", 1),
-            ("dsi", "DSI", 1),
-        )
-        for place, (name, label, most_of_it) in enumerate(panels):
-            axis = figure.add_subplot(grid[1, 2 * place : 2 * place + 2])
-            axis.hist(result[name], np.linspace(0, most_of_it, 25).tolist(), color=COLOURS[place])
-            axis.set(xlabel=label, ylabel="neurons")
+        panels = (("preferred_direction", "preferred direction, degrees", 360), ("osi", "OSI", 1), ("dsi", "DSI", 1))
+        for place, (axis, (name, label, end)) in enumerate(zip(strips[1].subplots(1, 3), panels, strict=True)):
+            histogram(axis, result[name], label, np.linspace(0, end, 25).tolist(), place)
         return figure

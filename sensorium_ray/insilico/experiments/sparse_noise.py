@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 from ...data.stimuli import GREY
 from ...errors import ConfigError
-from ...report.figures import COLOURS, STYLE
 from .. import conditions
 from ..fields import describe_fields
 from ..patterns import squares
+from ..pictures import EXAMPLES, examples, histogram, page
 from ..screen import MONITOR, Screen
 from ..subject import Subject
 
@@ -68,7 +68,7 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     Returns
     -------
     field : (neuron, polarity, elevation, azimuth) float32, response per square, at the neuron's best lag; the mean
-        response is taken off.
+        response is taken off, and neighbouring places are averaged within a square.
     lag : (neuron,) seconds from a square to the response that it changes most.
     field_azimuth, field_elevation, field_diameter, field_clearness : (neuron,) as in `fields.describe_fields`, of both
         polarities' energy together.
@@ -92,8 +92,12 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
         frames += answer.shape[1] - lags
     # Squares come independently of each other, so that what one adds is the mean when it is there, less the mean.
     fields = sums / np.maximum(squared, 1) - (total / max(frames, 1))[:, None]
-    best = (fields**2).max(axis=2).argmax(axis=0)
-    field = fields[best, np.arange(subject.neurons)].reshape(subject.neurons, 2, len(elevation), len(azimuth))
+    fields = fields.reshape(lags, subject.neurons, 2, len(elevation), len(azimuth))
+    # Squares that overlap tell of the same place: alone, none is shown often enough to be trusted.
+    width = config.size / 2 / config.step
+    fields = ndimage.gaussian_filter(fields, (0, 0, 0, width, width))
+    best = (fields**2).max(axis=(2, 3, 4)).argmax(axis=0)
+    field = fields[best, np.arange(subject.neurons)]
     dims = ("neuron", "polarity", "elevation", "azimuth")
     places = {"polarity": ["white", "black"], "elevation": elevation, "azimuth": azimuth}
     result = xr.Dataset({"field": (dims, field.astype(np.float32))}, places)
@@ -141,28 +145,26 @@ class _Noise:
 
 def draw(result: xr.Dataset) -> Figure:
     """The clearest fields, and where all fields lie."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 5.5), layout="constrained")
-        grid = figure.add_gridspec(3, 6, height_ratios=(1, 1, 2))
-        clearest = np.argsort(-result["field_clearness"].values)[:6]
+    with page(1.3, 1.1, 3.6) as (figure, strips):
+        clearest = np.argsort(-result["field_clearness"].values)[:EXAMPLES]
         azimuth, elevation = result["azimuth"].values, result["elevation"].values
-        extent = (azimuth[0], azimuth[-1], elevation[-1], elevation[0])
-        for column, neuron in enumerate(clearest):
-            field = result["field"].values[neuron]
-            limit = abs(field).max()
-            for row, polarity in enumerate(("white", "black")):
-                axis = figure.add_subplot(grid[row, column])
+        half = abs(azimuth[1] - azimuth[0]) / 2
+        extent = (azimuth[0] - half, azimuth[-1] + half, elevation[-1] - half, elevation[0] + half)
+        for row, polarity in enumerate(("white", "black")):
+            for axis, neuron in examples(strips[row], result, clearest):
+                field = result["field"].values[neuron]
+                limit = abs(field).max()
                 axis.imshow(field[row], cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent)
                 axis.set(xticks=[], yticks=[])
-                if column == 0:
+                if row:
+                    axis.set_title("")
+                if neuron == clearest[0]:
                     axis.set_ylabel(polarity)
-                if row == 0:
-                    axis.set_title(f"unit {int(result['unit_id'][neuron])}", fontsize=8)
-        where, sizes = figure.add_subplot(grid[2, :3]), figure.add_subplot(grid[2, 3:])
+        where, sizes = strips[2].subplots(1, 2, width_ratios=(2, 1))
         centres = (result["field_azimuth"], result["field_elevation"])
-        shade = where.scatter(*centres, 6, c=result["field_clearness"], cmap="viridis")
-        figure.colorbar(shade, ax=where, label="clearness")
+        shade = where.scatter(*centres, 8, c=result["field_clearness"], cmap="viridis")
+        strips[2].colorbar(shade, ax=where, label="clearness", shrink=0.9)
         where.set(xlabel="azimuth, degrees", ylabel="elevation, degrees", xlim=extent[:2], ylim=extent[2:])
-        sizes.hist(result["field_diameter"].dropna("neuron"), 25, color=COLOURS[0])
-        sizes.set(xlabel="diameter, degrees", ylabel="neurons")
+        where.set_aspect("equal")
+        histogram(sizes, result["field_diameter"], "diameter, degrees")
         return figure
