@@ -3,9 +3,9 @@
     python examples/truth.py build/truth
 
 A simulated mouse, whose neurons' parameters are known; a network trained on what a benchmark would publish of it; and
-the same experiments on both. On the mouse itself, without noise, they show what the experiment can find; on the network,
-what a model has learned. A step is finished when its last file is there, so that the same command goes on after an
-interruption.
+the same experiments on both. On the mouse itself, without noise, they show what the experiment can find; on the
+network, what a model has learned. A step is finished when its last file is there, so that the same command goes on
+after an interruption.
 """
 
 from __future__ import annotations
