@@ -6,6 +6,8 @@
     model = sr.load("bundles/ensemble")         # what `sensorium export` or `ensemble` wrote
     table = sr.score(model, store, "scores")    # one row a neuron x metric
     sr.submit(model, store, "submission")       # the competition's files
+    mouse = sr.open_subject(model, "MOUSE")     # or of an endpoint, http://…
+    tuning = sr.run_experiment("direction_tuning", mouse)
 
 The verbs are imported when they are first used, so that `import sensorium_ray` stays fast.
 """
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from .data.store import FrameStore, open_store
     from .ensembling.learning import learn_ensemble
     from .errors import SensoriumError
+    from .insilico.opening import open_subject
+    from .insilico.run import draw_experiment, run_experiment
+    from .results import load_result, save_result
     from .scoring.job import score
     from .search.sweep import sweep
     from .submissions.checking import check_submission
@@ -43,12 +48,17 @@ _HOMES = {
     "SensoriumError": ".errors",
     "check_submission": ".submissions.checking",
     "download": ".data.download",
+    "draw_experiment": ".insilico.run",
     "evaluate": ".submissions.evaluation",
     "export": ".bundle.export",
     "ingest": ".data.ingest",
     "learn_ensemble": ".ensembling.learning",
     "load": ".bundle.predictor:load_predictor",
+    "load_result": ".results",
     "open_store": ".data.store",
+    "open_subject": ".insilico.opening",
+    "run_experiment": ".insilico.run",
+    "save_result": ".results",
     "score": ".scoring.job",
     "simulate": ".data.simulate",
     "submit": ".submissions.submitting:write_submission",
@@ -66,12 +76,17 @@ __all__ = [
     "SensoriumError",
     "check_submission",
     "download",
+    "draw_experiment",
     "evaluate",
     "export",
     "ingest",
     "learn_ensemble",
     "load",
+    "load_result",
     "open_store",
+    "open_subject",
+    "run_experiment",
+    "save_result",
     "score",
     "simulate",
     "submit",

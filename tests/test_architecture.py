@@ -14,6 +14,7 @@ ROOMS = (
     "settings",
     "benchmark",
     "storage",
+    "results",
     "cache",
     "progress",
     "compute",

@@ -14,6 +14,7 @@ from . import (
     data,
     download,
     ensemble,
+    experiment,
     importing,
     keys,
     leaderboard,
@@ -52,6 +53,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": submission.evaluate,
     "serve": serving.serve,
     "predict": serving.predict,
+    "experiment": experiment.experiment,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)

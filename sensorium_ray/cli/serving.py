@@ -44,6 +44,12 @@ def serve(
     leaderboard: Annotated[
         Path | None, typer.Option(metavar="BOARD", help="Leaderboard, made by `sensorium leaderboard init`, to serve.")
     ] = None,
+    experiments: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where experiments and what they find are kept; none: until it stops, on this machine."
+        ),
+    ] = None,
     replicas: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="Processes while much is asked.")] = None,
     drain: Annotated[float, typer.Option(min=0, help="Seconds that requests may take to finish at the end.")] = 30,
@@ -75,6 +81,7 @@ def serve(
         worker_gpus=worker_gpus,
         batch=batch,
         leaderboard=None if leaderboard is None else leaderboard.absolute(),
+        experiments=None if experiments is None else experiments.absolute(),
         replicas=replicas,
         max_replicas=max_replicas,
         drain=drain,

@@ -92,9 +92,9 @@ def prediction(
     parts |= {name: _npy(name, given) for name, given in sent.items() if given is not None}
     wishes = {
         "mouse": mouse,
-        "neurons": _listed("neurons", neurons),
-        "unit_ids": _listed("unit_ids", unit_ids),
-        "areas": _listed("areas", areas),
+        "neurons": listed("neurons", neurons),
+        "unit_ids": listed("unit_ids", unit_ids),
+        "areas": listed("areas", areas),
         "frames": frames,
         "mean": mean,
         "dtype": dtype,
@@ -183,7 +183,7 @@ def _narrowed(video: np.ndarray) -> np.ndarray:
         return video.astype(np.float32)
 
 
-def _listed(name: str, values: Iterable[int] | Iterable[str] | str | None) -> str | None:
+def listed(name: str, values: Iterable[int] | Iterable[str] | str | None) -> str | None:
     """As an address says it, '0,5,7'."""
     if values is None:
         return None

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, aclosing, closing
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, aclosing, closing, suppress
 from typing import Any, Self, Unpack
 
 import httpx
 import xarray as xr
 from httpx_retries import RetryTransport
+from numpy.typing import ArrayLike
 
-from . import asking, connecting
+from ..data.clip import Clip
+from . import asking, connecting, experimenting, gradients
 from .answered import Answer, Frames, joined
 from .asking import Options, Video
 from .connecting import CONNECTIONS, PATIENCE, RETRIES, sentences
+from .experimenting import Follow
 
 
 class SensoriumClient:
@@ -124,6 +128,81 @@ class SensoriumClient:
                     yield from answer.take(chunk)
                 answer.finish()
 
+    def experiment(
+        self,
+        name: str,
+        model: str | None = None,
+        mouse: str | None = None,
+        neurons: Iterable[int] | None = None,
+        *,
+        progress: Follow | None = None,
+        **settings: Any,
+    ) -> xr.Dataset:
+        """Have the endpoint make an experiment, and wait for what it finds; Ctrl-C cancels it there.
+
+        Parameters
+        ----------
+        name : one of those that GET /v1/experiments and `sensorium experiment` tell, such as 'direction_tuning'.
+        model, mouse : may be left out where there is only one.
+        neurons : indices of some neurons; None: all.
+        progress : called with the run's state now and then, a dict with state, done and total.
+        settings : of the experiment, as in `insilico.run.run_experiment`.
+
+        Returns
+        -------
+        As `insilico.run.run_experiment`.
+        """
+        build = self._http.build_request
+        asked = experimenting.order(build, self.url, name, model, mouse, neurons, settings)
+        with sentences(self.url):
+            run = experimenting.read_run(self.url, self._http.send(asked), progress)
+            address = experimenting.address_of(self.url, run)
+            try:
+                for pause in experimenting.pauses():
+                    if run["state"] == "finished":
+                        break
+                    time.sleep(pause)
+                    run = experimenting.read_run(self.url, self._http.get(address), progress)
+                response = self._http.send(experimenting.result_of(build, address))
+            except BaseException:
+                with suppress(httpx.HTTPError):
+                    self._http.delete(address)
+                raise
+            return experimenting.read_result(self.url, response)
+
+    def gradients(
+        self,
+        model: str,
+        video: Clip | ArrayLike,
+        mouse: str | None = None,
+        *,
+        weights: ArrayLike | None = None,
+        neurons: Iterable[int] | str | None = None,
+        frames: str | None = None,
+    ) -> xr.Dataset:
+        """Gradient of a mouse's responses by the grey levels of a clip.
+
+        Parameters
+        ----------
+        model, mouse : as in `predict`.
+        video : a `Clip`, or an array (frames, height, width) beside which the mouse's means in training stand; frames
+            are those that the model takes, in size and rate.
+        weights : (neurons, frames), what each response counts in the sum whose gradient is told. None: the mean.
+        neurons : indices of some neurons, to which `weights` belong in that order; None: all.
+        frames : over which the mean is taken, '50..299' or '50..end', where no weights are given.
+
+        Returns
+        -------
+        responses (neuron, time) and gradient (time, row, column), float32; coordinates and attributes as in `predict`.
+
+        Raises
+        ------
+        DataError, ConfigError : as `predict`.
+        """
+        asked = gradients.request(self._http.build_request, self.url, model, video, mouse, weights, neurons, frames)
+        with sentences(self.url):
+            return gradients.read(self.url, self._http.send(asked))
+
 
 class AsyncSensoriumClient:
     """The same for `async` code: its methods are awaited, and many requests may be under way at once.
@@ -179,6 +258,53 @@ class AsyncSensoriumClient:
         answer = Answer()
         async for frames in self._receive(answer, model, video, mouse, options):
             yield answer.labelled(frames)
+
+    async def experiment(
+        self,
+        name: str,
+        model: str | None = None,
+        mouse: str | None = None,
+        neurons: Iterable[int] | None = None,
+        *,
+        progress: Follow | None = None,
+        **settings: Any,
+    ) -> xr.Dataset:
+        """As `SensoriumClient.experiment`; a task that is cancelled cancels it there, too."""
+        build = self._http.build_request
+        asked = experimenting.order(build, self.url, name, model, mouse, neurons, settings)
+        with sentences(self.url):
+            run = experimenting.read_run(self.url, await self._http.send(asked), progress)
+            address = experimenting.address_of(self.url, run)
+            try:
+                for pause in experimenting.pauses():
+                    if run["state"] == "finished":
+                        break
+                    await asyncio.sleep(pause)
+                    run = experimenting.read_run(self.url, await self._http.get(address), progress)
+                response = await self._http.send(experimenting.result_of(build, address))
+            except BaseException:
+                with suppress(httpx.HTTPError):
+                    await self._http.delete(address)
+                raise
+            return await asyncio.to_thread(experimenting.read_result, self.url, response)
+
+    async def gradients(
+        self,
+        model: str,
+        video: Clip | ArrayLike,
+        mouse: str | None = None,
+        *,
+        weights: ArrayLike | None = None,
+        neurons: Iterable[int] | str | None = None,
+        frames: str | None = None,
+    ) -> xr.Dataset:
+        """As `SensoriumClient.gradients`."""
+        build = self._http.build_request
+        asked = await asyncio.to_thread(
+            gradients.request, build, self.url, model, video, mouse, weights, neurons, frames
+        )
+        with sentences(self.url):
+            return gradients.read(self.url, await self._http.send(asked))
 
     async def _receive(
         self, answer: Answer, model: str, video: Video, mouse: str | None, options: Options

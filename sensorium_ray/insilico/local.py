@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache, partial
-from itertools import groupby, islice
 from os import PathLike
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ..errors import ConfigError, DataError
 from ..scoring.actors import run_tasks
 from ..storage import StrPath, locate
 from .normalised import in_grey_levels
-from .subject import Differentiate, Respond, Subject, mean_state
+from .subject import Differentiate, Respond, Subject, chosen_neurons, mean_state, together
 
 _TOGETHER = 8
 """Clips that a network is asked about at once (benchmarks/insilico.py)."""
@@ -51,7 +50,7 @@ def bundle_subject(
     """
     predictor = load_predictor(bundle) if isinstance(bundle, str | PathLike) else bundle
     entry = _entry(predictor, mouse)
-    chosen = _chosen(entry, neurons)
+    chosen = chosen_neurons(len(entry.unit_ids), neurons)
     if address is None:
         respond: Respond = partial(_respond, predictor, entry.name, chosen)
     else:
@@ -102,22 +101,15 @@ def _lazily(bundle: Path, mouse: str, neurons: np.ndarray) -> Differentiate:
     return differentiate
 
 
-def together(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
-    """Neighbouring clips of one length, some at a time, in order."""
-    for _, alike in groupby(clips, lambda clip: clip.frames):
-        while some := list(islice(alike, _TOGETHER)):
-            yield some
-
-
 def _respond(predictor: Predictor, mouse: str, neurons: np.ndarray, clips: Iterable[Clip]) -> Iterator[np.ndarray]:
-    for some in together(clips):
+    for some in together(clips, _TOGETHER):
         yield from predictor.predict_together(some, mouse, neurons)
 
 
 def _respond_elsewhere(
     bundle: str, mouse: str, neurons: np.ndarray, address: str, clips: Iterable[Clip]
 ) -> Iterator[np.ndarray]:
-    asked = ((bundle, mouse, neurons, some) for some in together(clips))
+    asked = ((bundle, mouse, neurons, some) for some in together(clips, _TOGETHER))
     for answers in run_tasks(_answer, asked, address):
         yield from answers
 
@@ -139,21 +131,3 @@ def _entry(predictor: Predictor, mouse: str | None) -> MouseEntry:
     name = next(iter(mice)) if mouse is None else mouse
     predictor.neurons(name)  # refuses an unknown one
     return mice[name]
-
-
-def _chosen(entry: MouseEntry, neurons: Sequence[int] | np.ndarray | None) -> np.ndarray:
-    count = len(entry.unit_ids)
-    if neurons is None:
-        return np.arange(count)
-    chosen = np.asarray(neurons)
-    if (
-        chosen.ndim != 1
-        or not len(chosen)
-        or chosen.dtype.kind not in "iu"
-        or chosen.min() < 0
-        or chosen.max() >= count
-    ):
-        raise DataError(
-            "are not indices of this mouse's neurons", "neurons", f"give whole numbers from 0 to {count - 1}"
-        )
-    return chosen.astype(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 from ..client.clients import SensoriumClient
 from ..data.clip import Clip
 from ..errors import DataError
-from .subject import Subject, mean_state
+from .subject import Subject, chosen_neurons, mean_state
 
 _AT_ONCE = 4
 """Requests under way: while one is predicted, the next are sent."""
@@ -36,7 +36,7 @@ def endpoint_subject(
     Raises
     ------
     EndpointError : it refuses, or is not there.
-    DataError : the mouse was not said, or the model does not know its mean behaviour.
+    DataError : the mouse was not said, a neuron is unknown, or the model does not know the mouse's mean behaviour.
     """
     about = client.model(model)
     known = [entry["name"] for entry in about["mice"]]
@@ -44,7 +44,8 @@ def endpoint_subject(
         raise DataError("is missing", "mouse", f"name one of {', '.join(known)}")
     whose = client.mouse(model, known[0] if mouse is None else mouse)
     behavior, pupil_center = mean_state(whose["name"], whose["behavior_mean"], whose["pupil_center_mean"])
-    chosen = np.arange(whose["neurons"]) if neurons is None else np.asarray(neurons)
+    chosen = chosen_neurons(whose["neurons"], neurons)
+    whom = (client, model, whose["name"], None if neurons is None else chosen.tolist())
     return Subject(
         model=about["name"],
         checksum=about["checksum"],
@@ -54,8 +55,25 @@ def endpoint_subject(
         rate=about["rate"],
         behavior=behavior,
         pupil_center=pupil_center,
-        respond=partial(_respond, client, model, whose["name"], None if neurons is None else chosen.tolist()),
+        respond=partial(_respond, *whom),
+        differentiate=partial(_differentiate, *whom),
     )
+
+
+def _differentiate(
+    client: SensoriumClient,
+    model: str,
+    mouse: str,
+    neurons: list[int] | None,
+    clips: Sequence[Clip],
+    weights: Sequence[np.ndarray],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    def ask(clip: Clip, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        told = client.gradients(model, clip, mouse, weights=counted, neurons=neurons)
+        return told["responses"].values, told["gradient"].values
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(ask, clips, weights))
 
 
 def _respond(

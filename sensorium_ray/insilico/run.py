@@ -6,14 +6,19 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from ..errors import ConfigError
+from ..storage import StrPath, atomic_path, locate
 from ..version import package_version
 from . import find
 from .subject import Subject
 
 UNITS = "deconvolved calcium, arbitrary units"
+PICTURES = (".png", ".svg", ".pdf")
+"""How files of pictures end."""
 
 
 def run_experiment(name: str, subject: Subject, **settings: Any) -> xr.Dataset:
@@ -58,3 +63,33 @@ def draw_experiment(result: xr.Dataset) -> Figure:
     """
     figure: Figure = find.experiment(str(result.attrs.get("experiment", ""))).draw(result)
     return figure
+
+
+def write_picture(result: xr.Dataset, path: StrPath) -> None:
+    """Draw a result into a file, as its experiment draws it.
+
+    Parameters
+    ----------
+    path : ends as one of `PICTURES`; on a disk or s3://, and replaced where it exists.
+
+    Raises
+    ------
+    ConfigError : it is no result of an experiment, or the file ends otherwise.
+    DataError : the file cannot be written.
+    """
+    place = locate(path)
+    if place.suffix not in PICTURES:
+        raise ConfigError("is no name of a picture", str(path), f"let it end in {' or '.join(PICTURES)}")
+    figure = draw_experiment(result)
+    with atomic_path(place) as partial:
+        figure.savefig(partial, format=place.suffix[1:], dpi=150)
+
+
+def summarise(result: xr.Dataset) -> dict[str, tuple[float, float, float]]:
+    """Lower quartile, median and upper quartile over neurons of every number that a result has of each of them."""
+    found = {}
+    for name, array in result.data_vars.items():
+        if array.dims == ("neuron",) and array.dtype.kind in "iuf" and np.isfinite(array).any():
+            low, median, high = np.nanpercentile(array, [25, 50, 75]).tolist()
+            found[str(name)] = (low, median, high)
+    return found

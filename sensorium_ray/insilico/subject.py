@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from typing import NoReturn
 
 import numpy as np
@@ -111,3 +113,33 @@ def mean_state(mouse: str, behavior: Sequence[float] | None, pupil_center: Seque
         what = "does not know the mouse's mean behaviour"
         raise DataError(what, f"the model, of '{mouse}'", "import it with the frame store of its mice")
     return [np.asarray(mean, np.float32) for mean in (behavior, pupil_center)]
+
+
+def together(clips: Iterable[Clip], most: int, frames: float = math.inf) -> Iterator[list[Clip]]:
+    """Neighbouring clips of one length, some at a time, in order.
+
+    Parameters
+    ----------
+    most : of them at a time.
+    frames : of them together, at a time; a clip that has more comes alone.
+    """
+    for length, alike in groupby(clips, lambda clip: clip.frames):
+        while some := list(islice(alike, max(1, int(min(most, frames // length))))):
+            yield some
+
+
+def chosen_neurons(count: int, neurons: Sequence[int] | np.ndarray | None) -> np.ndarray:
+    """Indices (n,) int64 of some of a mouse's neurons; None: all.
+
+    Raises
+    ------
+    DataError : they are no such indices.
+    """
+    if neurons is None:
+        return np.arange(count)
+    chosen = np.asarray(neurons)
+    whole = chosen.ndim == 1 and len(chosen) and chosen.dtype.kind in "iu"
+    if not whole or chosen.min() < 0 or chosen.max() >= count:
+        mend = f"give whole numbers from 0 to {count - 1}"
+        raise DataError("are not indices of this mouse's neurons", "neurons", mend)
+    return chosen.astype(np.int64)

@@ -6,7 +6,7 @@ Every form says which model answered, by its checksum, for which mouse and neuro
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -68,8 +68,8 @@ class Answer:
         return {ABOUT: json.dumps(self.about())}
 
 
-def accepted(accept: str) -> str:
-    """Media type of the answer: of those that are written here, the one that an Accept header likes best.
+def accepted(accept: str, forms: Sequence[str] = FORMS) -> str:
+    """Media type of the answer: of some, the one that an Accept header likes best; the first of those it likes alike.
 
     Raises
     ------
@@ -77,11 +77,11 @@ def accepted(accept: str) -> str:
     """
     wishes = dict(_wish(part) for part in accept.split(",") if part.strip())
     if not wishes:
-        return JSON
-    liking = {kind: _liking(kind, wishes) for kind in FORMS}
+        return forms[0]
+    liking = {kind: _liking(kind, wishes) for kind in forms}
     best = max(liking, key=lambda kind: liking[kind])
     if not liking[best]:
-        error = DataError(f"is '{accept}', of which nothing is written here", "accept", f"known are {', '.join(FORMS)}")
+        error = DataError(f"is '{accept}', of which nothing is written here", "accept", f"known are {', '.join(forms)}")
         raise Refusal(HTTPStatus.NOT_ACCEPTABLE, error)
     return best
 

@@ -19,13 +19,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
 from ..version import package_version
-from . import monitoring, openapi, routes_bench, routes_board, routes_metrics, routes_v1, routes_v2
+from . import (
+    monitoring,
+    openapi,
+    routes_bench,
+    routes_board,
+    routes_experiments,
+    routes_gradients,
+    routes_metrics,
+    routes_v1,
+    routes_v2,
+)
 from .desk import Desk
 from .guard import Guard
 from .keys import Key
+from .laboratory import Laboratory
 from .monitoring import Gather
 from .problems import RETRY_AFTER, Refusal, problem
 from .requests import Identified, Recorded, request_id
+from .routes_gradients import Differentiate
 from .served import Models, Predict
 
 logger = logging.getLogger("ray.serve.sensorium")  # below Serve's own, so that it lands in the replica's log
@@ -38,6 +50,8 @@ def make_app(
     per_minute: int | None = None,
     desk: Desk | None = None,
     gather: Gather = monitoring.this_process,
+    laboratory: Laboratory | None = None,
+    differentiate: Differentiate | None = None,
 ) -> FastAPI:
     """Application that answers for `models`, by name, with `predict`.
 
@@ -46,6 +60,8 @@ def make_app(
     keys, per_minute : as in `guard.Guard`.
     desk : takes submissions to a leaderboard; None: there is no leaderboard here.
     gather : tells what all replicas have counted.
+    laboratory : makes experiments; None: none are made here.
+    differentiate : tells gradients; None: none are told here.
     """
     app = _Application(models, keyed=bool(keys))
     app.add_middleware(Guard, known=keys, per_minute=per_minute)
@@ -61,6 +77,8 @@ def make_app(
     app.include_router(routes_bench.routes())
     app.include_router(routes_v1.routes(models, predict))
     app.include_router(routes_v2.routes(models, predict))
+    app.include_router(routes_gradients.routes(models, differentiate))
+    app.include_router(routes_experiments.routes(models, laboratory))
     app.include_router(routes_board.routes(desk))
     app.include_router(routes_metrics.routes(gather))
     return app

@@ -24,7 +24,7 @@ class Arguments(BaseModel):
     keys : file of `sensorium keys`; None: what the environment variable SENSORIUM_KEYS holds, if anything.
     per_minute : requests with one key, in each replica; None: any number.
     insecure : let everybody in, if there are no keys.
-    workers, worker_gpus, batch, leaderboard, log_level, log_format : as in `Settings`.
+    workers, worker_gpus, batch, leaderboard, experiments, log_level, log_format : as in `Settings`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -37,6 +37,7 @@ class Arguments(BaseModel):
     worker_gpus: NonNegativeFloat = 0
     batch: PositiveInt = 1
     leaderboard: Path | None = None
+    experiments: Path | None = None
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "JSON"
 

@@ -23,6 +23,7 @@ from . import front, gate, monitoring
 from .app import make_app
 from .catalogue import Catalogue
 from .desk import Desk
+from .laboratory import Laboratory
 from .predictors import Predictors
 from .problems import RETRY_AFTER
 from .settings import Settings
@@ -68,12 +69,21 @@ class Replica:
         self._settings = settings
         self._predictors = Predictors(models, None if workers is None else Elsewhere(workers).network)
         self._desk = None if settings.leaderboard is None else Desk(settings.leaderboard)
+        made = settings.experiments
+        self._laboratory = None if made is None else Laboratory(made, models, self._predictors)
         _logger.setLevel(settings.log_level)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         settings = self._settings
         app = make_app(
-            self._models, self._predictors.predict, settings.keys, settings.per_minute, self._desk, self._gathered
+            self._models,
+            self._predictors.predict,
+            settings.keys,
+            settings.per_minute,
+            self._desk,
+            self._gathered,
+            self._laboratory,
+            self._predictors.differentiate,
         )
         gate.HERE.app = app
         return app
@@ -84,6 +94,8 @@ class Replica:
 
     async def close(self) -> None:
         """Refuse further requests, and return when those that run are answered."""
+        if self._laboratory is not None:
+            self._laboratory.close()
         await gate.HERE.close()
 
     async def _gathered(self) -> dict[str, list[Metric]]:

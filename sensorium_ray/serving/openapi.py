@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import deepcopy
 from itertools import chain
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..submissions.inbox import FILES
 from .answers import ABOUT, FORMS, JSON, NPZ
+from .experimenter import PICTURES, RESULTS
 from .guard import OPEN
 from .problems import PROBLEM
 from .protocol_v1 import FORM
@@ -22,8 +24,9 @@ Responses = dict[int | str, dict[str, Any]]
 
 _WHEN = {
     400: "It cannot be read.",
-    404: "There is no such model, version or mouse.",
+    404: "There is no such model, version, mouse or run.",
     406: "None of the media types that are accepted is written here.",
+    409: "It is not finished, or it failed.",
     413: "It is too large.",
     415: "It is of a media type, or packed in a way, that is not read here.",
     422: "It is read, and what it asks for cannot be answered.",
@@ -103,6 +106,43 @@ SUBMITTED: Responses = {
     507: _problem("The disk is full."),
     **refusals(400, 404, 413, 415, 422),
 }
+EXPERIMENT: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": ref("Experiment")}}}}
+EXPERIMENTED: Responses = {
+    202: {
+        "description": "It waits for its turn.",
+        "headers": {"Location": {"description": "Tells how it goes.", "schema": {"type": "string"}}},
+        "content": {JSON: {"schema": ref("Run")}},
+    },
+    503: {"description": "Busy, or too many wait.", "headers": _AGAIN},
+    **refusals(400, 404, 413, 415, 422),
+}
+FORGOTTEN: Responses = {204: {"description": "It is forgotten."}, **refusals(404)}
+
+
+def _found(what: str, media_types: Iterable[str]) -> Responses:
+    content = {media_type: {"schema": FILE} for media_type in media_types}
+    return {200: {"description": what, "content": content}, **refusals(404, 406, 409, 422)}
+
+
+RESULT = _found("Labelled arrays.", RESULTS.values())
+PICTURE = _found("As the experiment draws itself.", PICTURES.values())
+GRADIENTS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "video (frames, height, width) of the model's size; behavior and pupil_center as in predict; "
+        "weights (neurons, frames), what each response counts, or else all of them alike, adding up to 1.",
+        "content": {NPZ: {"schema": FILE}},
+    },
+}
+TOLD_GRADIENTS: Responses = {
+    200: {
+        "description": "responses (neurons, frames), unit_ids (neurons,) and gradient (frames, height, width) of their "
+        "weighted sum by the grey levels; and what made them, as JSON under about.",
+        "headers": {ABOUT: {"description": "What made them, as JSON.", "required": True, "schema": {"type": "string"}}},
+        "content": {NPZ: {"schema": FILE}},
+    },
+    **refusals(400, 404, 413, 415, 422),
+}
 TOLD_METRICS: Responses = {
     200: {"description": "What is counted.", "content": {"text/plain": {"schema": {"type": "string"}}}},
 }
@@ -143,7 +183,11 @@ def _add_examples(document: dict[str, Any], model: Served) -> None:
         "neurons": ",".join(map(str, neurons)),
         "frames": "0..1",
     }
-    bodies = {"Clip": _clip(model), "InferenceRequest": _inference(model, mouse.name, neurons)}
+    bodies = {
+        "Clip": _clip(model),
+        "InferenceRequest": _inference(model, mouse.name, neurons),
+        "Experiment": _experiment(model, mouse.name, neurons),
+    }
     for operation in chain.from_iterable(item.values() for item in document["paths"].values()):
         for parameter in operation.get("parameters", ()):
             if parameter["name"] in values:
@@ -173,3 +217,10 @@ def _inference(model: Served, mouse: str, neurons: list[int]) -> dict[str, Any]:
     ]
     inputs.append({"name": "neurons", "shape": [len(neurons)], "datatype": "INT64", "data": neurons})
     return {"inputs": inputs, "parameters": {"mouse": mouse}}
+
+
+def _experiment(model: Served, mouse: str, neurons: list[int]) -> dict[str, Any]:
+    """Four directions, of one frequency each."""
+    settings = {"directions": 4, "spatial_frequencies": [0.05], "temporal_frequencies": [2.0]}
+    whom = {"model": model.manifest.name, "mouse": mouse, "neurons": neurons}
+    return {"experiment": "direction_tuning", **whom, "settings": settings}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
@@ -15,6 +15,7 @@ from ..bundle.fetching import on_disk
 from ..bundle.network import Network, OnnxNetwork
 from ..bundle.predictor import Predictor, assemble
 from ..data.clip import Clip
+from ..insilico.subject import Differentiate, chosen_neurons
 from .monitoring import LOADED
 from .served import Models, Served, find
 from .streaming import Parts
@@ -40,7 +41,9 @@ class Predictors:
         self._elsewhere = elsewhere
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
         """By the bundles' checksums, so that one that was replaced is opened anew."""
-        self._lock = Lock()
+        self._differentiated: OrderedDict[tuple[str, str, bytes], Differentiate] = OrderedDict()
+        """By the bundles' checksums, the mice and the neurons."""
+        self._lock, self._torch = Lock(), Lock()
         self._threads = ThreadPoolExecutor(1 if elsewhere is None else _WAITING, "predictor")
         self._members: Executor | None = None if elsewhere is None else ThreadPoolExecutor(_WAITING, "member")
 
@@ -62,6 +65,51 @@ class Predictors:
         parts = await run(self._threads, begin)
         while (part := await run(self._threads, next, parts, None)) is not None:
             yield part
+
+    def respond(
+        self, name: str, clips: Sequence[Clip], mouse: str, neurons: np.ndarray | None
+    ) -> Future[tuple[np.ndarray, ...]]:
+        """Responses to several clips of one length, (clips, n, frames) float32, alone in their tuple.
+
+        They take a turn of their own among the parts of requests. The future raises as `predict` does.
+        """
+        return self._threads.submit(lambda: (self._predictor(name).predict_together(clips, mouse, neurons),))
+
+    def differentiate(
+        self, name: str, clips: Sequence[Clip], mouse: str, neurons: np.ndarray | None, weights: np.ndarray
+    ) -> Future[tuple[np.ndarray, ...]]:
+        """The same with gradients, which torch computes in this process.
+
+        Parameters
+        ----------
+        weights : (clips, n, frames), what each response counts.
+
+        Returns
+        -------
+        Responses (clips, n, frames), and the gradient (clips, frames, height, width) of their weighted sums by the
+        videos' grey levels; float32. The future raises BundleError where the model came without weights for torch,
+        ConfigError where they are of no architecture of this version.
+        """
+
+        def answer() -> tuple[np.ndarray, ...]:
+            responses, gradients = zip(*self._gradients(name, mouse, neurons)(clips, list(weights)), strict=True)
+            return np.stack(responses), np.stack(gradients)
+
+        return self._threads.submit(answer)
+
+    def _gradients(self, name: str, mouse: str, neurons: np.ndarray | None) -> Differentiate:
+        from ..insilico.gradients import bundle_gradients  # torch takes memory, and seconds to load
+
+        model = find(self._models, name)
+        chosen = chosen_neurons(len(model.unit_ids(mouse)), neurons)
+        asked = (model.checksum, mouse, chosen.tobytes())
+        with self._torch:
+            if asked not in self._differentiated:
+                if len(self._differentiated) == LOADED_AT_ONCE:
+                    self._differentiated.popitem(last=False)
+                self._differentiated[asked] = bundle_gradients(model.path, mouse, chosen)
+            self._differentiated.move_to_end(asked)
+            return self._differentiated[asked]
 
     def _predictor(self, name: str) -> Predictor:
         model = find(self._models, name)

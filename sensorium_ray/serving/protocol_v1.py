@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 
 import numpy as np
@@ -62,8 +62,8 @@ def read_request(media_type: str, body: bytes, mouse: str | None) -> tuple[dict[
     return arrays, named
 
 
-def unpack(body: bytes) -> dict[str, np.ndarray]:
-    """Those arrays of an npz that make a clip.
+def unpack(body: bytes, names: Sequence[str] = CLIP_ARRAYS) -> dict[str, np.ndarray]:
+    """Some arrays of an npz, as far as it has them: those that make a clip.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def unpack(body: bytes) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(io.BytesIO(body)) as directory:
             _check_directory(directory.infolist())
         with np.load(io.BytesIO(body), allow_pickle=False) as archive:
-            found = {name: archive[name] for name in CLIP_ARRAYS if name in archive.files}
+            found = {name: archive[name] for name in names if name in archive.files}
         return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
     except Refusal:
         raise

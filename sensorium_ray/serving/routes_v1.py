@@ -24,8 +24,9 @@ from .selection import FRAMES, NUMBERS, Selection
 from .served import Models, Predict, Served, find
 from .streaming import respond
 
-_Numbers = Annotated[str, Field(json_schema_extra={"pattern": NUMBERS})]  # told, not checked: ours is the sentence
-_Frames = Annotated[str, Field(json_schema_extra={"pattern": FRAMES})]
+NumbersText = Annotated[str, Field(json_schema_extra={"pattern": NUMBERS})]  # told, not checked: ours is the sentence
+FramesText = Annotated[str, Field(json_schema_extra={"pattern": FRAMES})]
+"""How neurons and frames are written in an address."""
 
 
 def routes(models: Models, predict: Predict) -> APIRouter:
@@ -53,11 +54,11 @@ def routes(models: Models, predict: Predict) -> APIRouter:
         name: str,
         request: Request,
         mouse: Annotated[str | None, Query(description="Whose neurons answer.")] = None,
-        neurons: Annotated[_Numbers | None, Query(description="Indices of some neurons, such as 0,5,7.")] = None,
-        unit_ids: Annotated[_Numbers | None, Query(description="Unit ids of some neurons, such as 12,40.")] = None,
+        neurons: Annotated[NumbersText | None, Query(description="Indices of some neurons, such as 0,5,7.")] = None,
+        unit_ids: Annotated[NumbersText | None, Query(description="Unit ids of some neurons, such as 12,40.")] = None,
         areas: Annotated[str | None, Query(description="Areas of some neurons, such as V1,LM.")] = None,
         frames: Annotated[
-            _Frames | None, Query(description="Frames that are told, such as 50..299 or 50..end.")
+            FramesText | None, Query(description="Frames that are told, such as 50..299 or 50..end.")
         ] = None,
         mean: Annotated[bool, Query(description="Tell the mean over those frames.")] = False,
         dtype: Annotated[Literal["float32", "float16"], Query(description="Of the responses.")] = "float32",

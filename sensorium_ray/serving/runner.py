@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ray
@@ -19,6 +19,7 @@ from ..submissions.inbox import Inbox
 from ..submissions.leaderboard import Leaderboard
 from . import front
 from .catalogue import Catalogue
+from .runs import Runs
 from .settings import Settings
 
 
@@ -49,16 +50,20 @@ class Endpoint:
 def start(folder: StrPath, settings: Settings, address: str | None = None) -> Endpoint:
     """Serve the bundles of a folder on a disk or s3://, and return when they can be asked.
 
+    On a machine of its own, experiments lie in a temporary folder unless the settings name another.
+
     Raises
     ------
     BundleError : the folder holds no bundle, or a damaged one.
-    DataError : there is no leaderboard where one is named, or it may not be written to.
+    DataError : there is no leaderboard where one is named, or that or the folder of experiments may not be written to.
     InputError : host and port cannot be listened on, logs cannot be written where they are to be, or the cluster at
         `address` serves already.
     """
     models = Catalogue(folder)
     if settings.leaderboard is not None:
         Inbox(Leaderboard.open(settings.leaderboard))  # so that what is wrong is told before anything is started
+    if settings.experiments is not None:
+        Runs(settings.experiments)
     if settings.log_folder is not None:
         _require_folder(settings.log_folder)
     alone = address is None and "RAY_ADDRESS" not in os.environ and not ray.is_initialized()
@@ -76,6 +81,8 @@ def start(folder: StrPath, settings: Settings, address: str | None = None) -> En
     except BaseException:
         shutil.rmtree(private, ignore_errors=True)
         raise
+    if settings.experiments is None and alone:  # else other machines would not see it
+        settings = replace(settings, experiments=private / "experiments")
     endpoint = Endpoint(settings.url, models, alone, private, settings.drain)
     try:
         deployment.start(models, settings, private)

@@ -25,6 +25,10 @@ def _if_known(schema: Schema, description: str) -> Schema:
     return schema | {"type": [schema["type"], "null"], "description": f"{description}; null: it is not known."}
 
 
+def _if_any(schema: Schema, description: str) -> Schema:
+    return schema | {"type": [schema["type"], "null"], "description": f"{description}."}
+
+
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
@@ -183,6 +187,36 @@ SCHEMAS: dict[str, Schema] = {
         submissions=_told(_WHOLE, "How many count."),
         received=_MOMENT,
         scores=_told(_SCORES, "Metric, then value, low and high."),
+    ),
+    "Experiments": _object(experiments=_list(ref("ExperimentKind"))),
+    "ExperimentKind": _object(
+        name=_TEXT,
+        summary=_told(_TEXT, "What it finds out."),
+        settings=_list(_object(name=_TEXT, usual=_told({}, "Its value unless given."), about=_TEXT)),
+    ),
+    "Experiment": _object(
+        without=("model", "mouse", "neurons", "settings"),
+        experiment=_told(_TEXT, "One of those that GET tells."),
+        model=_if_any(_TEXT, "Where there is only one, it may be left out"),
+        mouse=_if_any(_TEXT, "Likewise"),
+        neurons=_if_any(_list(_WHOLE), "Indices of some neurons; else all"),
+        settings=_told({"type": "object"}, "Those that are to be others than usual."),
+    ),
+    "Runs": _object(runs=_told(_list(ref("Run")), "In the order in which they were asked for.")),
+    "Run": _object(
+        id=_TEXT,
+        owner=_if_known(_TEXT, "Name of the key that asked"),
+        experiment=_TEXT,
+        settings=_told({"type": "object"}, "As they were given."),
+        model=_TEXT,
+        mouse=_TEXT,
+        neurons=_if_any(_list(_WHOLE), "Indices; null: all"),
+        asked=_MOMENT,
+        ended=_told(_TEXT, "When it ended; empty until then."),
+        state={"enum": ["waiting", "running", "finished", "failed"]},
+        done=_told(_WHOLE, "Clips or steps that are done."),
+        total=_told(_WHOLE, "Of so many; 0 until it is known."),
+        fault=_told(_TEXT, "Why it failed; else empty."),
     ),
     "Opened": _object(opened=_MOMENT, waiting=_told(_WHOLE, "Submissions that are still scored.")),
 }

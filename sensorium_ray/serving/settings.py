@@ -30,6 +30,7 @@ class Settings:
     worker_gpus : of each.
     batch : windows of like shape, of requests that wait, that a worker answers at once.
     leaderboard : folder of the one that submissions are taken for; None: none are.
+    experiments : folder that all replicas see, for experiments and what they found; None: none are made.
     replicas, max_replicas : processes that speak HTTP, and how many there may be when much is asked; None: no more.
     drain : seconds that requests may take to finish when the endpoint stops.
     log_level : of the replicas' logs; INFO has a line a request.
@@ -54,6 +55,7 @@ class Settings:
     worker_gpus: float = 0
     batch: int = 1
     leaderboard: Path | None = None
+    experiments: Path | None = None
     replicas: int = 1
     max_replicas: int | None = None
     drain: float = 30.0

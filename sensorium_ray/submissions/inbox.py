@@ -45,7 +45,7 @@ _MOST = 16
 
 
 class FullError(SensoriumError):
-    """More submissions wait than may wait."""
+    """More waits than may wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from sensorium_ray.errors import ConfigError, DataError
-from sensorium_ray.insilico.saving import ENDINGS, load_result, save_result
+from sensorium_ray.results import ENDINGS, load_result, save_result
 
 
 def result() -> xr.Dataset:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ...errors import ConfigError
 from ...report.figures import COLOURS
-from ..pictures import EXAMPLES, GUIDE, examples, page
+from ..drawing import EXAMPLES, GUIDE, examples, page
 from ..showing import PictureSettings, Showing, show
 from ..subject import Subject
 

@@ -18,8 +18,8 @@ from ...data.stimuli import GREY
 from ...errors import ConfigError
 from ...report.figures import COLOURS
 from ..conditions import require_positive
+from ..drawing import EXAMPLES, examples, page
 from ..fields import describe_fields, envelope
-from ..pictures import EXAMPLES, examples, page
 from ..screen import MONITOR, Screen
 from ..subject import Subject
 

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from ...data.stimuli import GREY
 from ...errors import ConfigError
 from ...report.figures import COLOURS
+from ..drawing import EXAMPLES, GUIDE, examples, page
 from ..fields import describe_fields, envelope
-from ..pictures import EXAMPLES, GUIDE, examples, page
 from ..showing import PictureSettings, Showing, clearest_frame, show
 from ..subject import Subject
 

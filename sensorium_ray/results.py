@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
 
-from ..errors import ConfigError, DataError
-from ..storage import StrPath, atomic_path, locate, read_bytes
+from .errors import ConfigError, DataError
+from .storage import StrPath, atomic_path, locate, read_bytes
 
 _METADATA_KEY = b"sensorium_ray"
 ENDINGS = (".nc", ".parquet")
