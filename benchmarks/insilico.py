@@ -3,9 +3,9 @@
     python benchmarks/insilico.py
 
 Clips of 60 frames, as an experiment of conditions shows them, all neurons of a mouse, in onnxruntime on all cores:
-networks at their published sizes with random weights (two mice of 7,900 neurons; DwiseNeuro, which is not faster so and
-takes gigabytes, is in inference.py), and a small one that comes with the package. Each measurement is a process of its own; the numbers of clips take turns, round by round. Figures are medians
-over the rounds; memory is the process's peak resident set.
+networks at their published sizes with random weights (two mice of 7,900 neurons; DwiseNeuro, which takes gigabytes so,
+is in inference.py), and a small one that comes with the package. Each measurement is a process of its own; the numbers
+of clips take turns, round by round. Figures are medians over the rounds; memory is the process's peak resident set.
 """
 
 from __future__ import annotations

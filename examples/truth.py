@@ -3,9 +3,9 @@
     python examples/truth.py build/truth
 
 A simulated mouse, whose neurons' parameters are known; a network trained on what a benchmark would publish of it; and
-the same experiments on both. On the mouse itself, without noise, they show what the experiment can find; on the network,
-what a model has learned. A step is finished when its last file is there, so that the same command goes on after an
-interruption.
+the same experiments on both. On the mouse itself, without noise, they show what the experiment can find; on the
+network, what a model has learned. A step is finished when its last file is there, so that the same command goes on
+after an interruption.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sensorium_ray.insilico.saving import load_result
 
 import sensorium_ray as sr
 from sensorium_ray.data.simulate import SCALES
 from sensorium_ray.insilico.simulated import simulated_subject, true_parameters
 from sensorium_ray.insilico.subject import Subject
+from sensorium_ray.results import load_result
 from sensorium_ray.training.settings import TrainSettings
 
 SCALE = replace(SCALES["demo"], neurons=(400,), train=350)

@@ -57,7 +57,7 @@ def natural_movie(
     movie = np.empty((frames, *FRAME_SHAPE), np.uint8)
     start = 0
     while start < frames:
-        length = int(scene_frames / 3 + rng.exponential(scene_frames * 2 / 3))
+        length = max(1, int(scene_frames / 3 + rng.exponential(scene_frames * 2 / 3)))
         stop = min(start + length, frames)
         movie[start:stop] = _grey_levels(_scene(rng, stop - start, objects, speed, camera_speed))
         start = stop

@@ -184,8 +184,7 @@ def require_positive(name: str, values: tuple[float, ...]) -> None:
     ------
     ConfigError : it is not.
     """
-    if not values or not all(isinstance(value, int | float) and 0 < value < math.inf for value in values):
-        raise ConfigError(f"are {values}", name, "give one or more numbers above 0")
+    _require(name, values, [isinstance(value, int | float) and 0 < value < math.inf for value in values], " above 0")
 
 
 def require_finite(name: str, values: tuple[float, ...]) -> None:
@@ -195,8 +194,13 @@ def require_finite(name: str, values: tuple[float, ...]) -> None:
     ------
     ConfigError : it is not.
     """
-    if not values or not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-        raise ConfigError(f"are {values}", name, "give one or more numbers")
+    _require(name, values, [isinstance(value, int | float) and math.isfinite(value) for value in values], "")
+
+
+def _require(name: str, values: tuple[float, ...], good: list[bool], kind: str) -> None:
+    if not good or not all(good):
+        what = f"is {values[0]}" if len(values) == 1 else f"are {values}"
+        raise ConfigError(what, name, f"give one number or more{kind}")
 
 
 def require_contrast(contrast: float) -> None:

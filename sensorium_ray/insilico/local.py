@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..bundle.manifest import MouseEntry, bundle_checksum
+from ..bundle.manifest import Manifest, MouseEntry, bundle_checksum
 from ..bundle.predictor import Predictor, load_predictor
 from ..data.clip import Clip
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..scoring.actors import run_tasks
 from ..storage import StrPath, locate
+from .normalised import in_grey_levels
 from .subject import Differentiate, Respond, Subject, chosen_neurons, mean_state, together
 
 _TOGETHER = 8
@@ -26,8 +27,12 @@ def bundle_subject(
     mouse: str | None = None,
     neurons: Sequence[int] | np.ndarray | None = None,
     address: str | None = None,
+    grey_levels: tuple[float, float] | None = None,
 ) -> Subject:
     """Neurons of a mouse as a bundle has them.
+
+    A bundle of normalised inputs, which a checkpoint becomes that is imported without its mice's frame store, is told
+    how grey levels are normalised; its mouse's behaviour and pupil centre are 0, of which the latter is its mean.
 
     Parameters
     ----------
@@ -35,10 +40,12 @@ def bundle_subject(
     mouse : may be left out where the bundle has only one.
     neurons : (n,) indices into the mouse's neurons; None: all.
     address : of a Ray cluster ('auto', 'local', 'ray://…') over which clips are spread; None: they are answered here.
+    grey_levels : mean and standard deviation of the grey levels that a bundle of normalised inputs was trained with.
 
     Raises
     ------
     DataError : the mouse or a neuron is unknown, or the bundle does not know the mouse's mean behaviour.
+    ConfigError : a bundle of normalised inputs is not told of grey levels, or another one is.
     BundleError : the bundle is damaged.
     """
     predictor = load_predictor(bundle) if isinstance(bundle, str | PathLike) else bundle
@@ -48,8 +55,8 @@ def bundle_subject(
         respond: Respond = partial(_respond, predictor, entry.name, chosen)
     else:
         respond = partial(_respond_elsewhere, str(locate(predictor.path)), entry.name, chosen, address)
-    behavior, pupil_center = mean_state(entry.name, entry.behavior_mean, entry.pupil_center_mean)
-    return Subject(
+    behavior, pupil_center = _state(predictor.manifest, entry, grey_levels)
+    subject = Subject(
         model=predictor.manifest.name,
         checksum=bundle_checksum(predictor.path),
         mouse=entry.name,
@@ -61,6 +68,22 @@ def bundle_subject(
         respond=respond,
         differentiate=_lazily(predictor.path, entry.name, chosen),
     )
+    return subject if grey_levels is None else in_grey_levels(subject, *grey_levels)
+
+
+def _state(manifest: Manifest, entry: MouseEntry, grey_levels: tuple[float, float] | None) -> list[np.ndarray]:
+    """Behaviour and pupil centre of a mouse as they are shown with videos, in the model's units."""
+    if manifest.inputs == "recorded":
+        if grey_levels is not None:
+            raise ConfigError("takes grey levels as recorded", manifest.name, "leave grey_levels out")
+        return mean_state(entry.name, entry.behavior_mean, entry.pupil_center_mean)
+    if grey_levels is None:
+        mend = (
+            "tell grey_levels, the mean and standard deviation of what it was trained with, or import it with the "
+            "frame store of its mice"
+        )
+        raise ConfigError("takes videos that are normalised beforehand", manifest.name, mend)
+    return [np.zeros(manifest.behavior_channels, np.float32), np.zeros(2, np.float32)]
 
 
 def _lazily(bundle: Path, mouse: str, neurons: np.ndarray) -> Differentiate:

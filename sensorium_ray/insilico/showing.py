@@ -136,10 +136,11 @@ class Showing:
 
     def _gratings(self) -> Iterator[np.ndarray]:
         times = self.timing.times[: self.shape[0]]
+        phases = _PHASES[:1] if self.settings.moving else _PHASES  # what drifts shows them all
         both_ways = np.concatenate([_ORIENTATIONS, _ORIENTATIONS + 180]) if self.settings.moving else _ORIENTATIONS
         for direction in both_ways.tolist():
             for frequency in _SPATIAL_FREQUENCIES:
-                for phase in _PHASES:
+                for phase in phases:
                     yield grating(
                         self.screen,
                         times,

@@ -17,7 +17,7 @@ from ...errors import ConfigError
 from ...report.figures import COLOURS
 from .. import conditions
 from ..conditions import Timing
-from ..pictures import GUIDE, examples, histogram, page, spread
+from ..drawing import GUIDE, examples, histogram, page, spread
 from ..screen import MONITOR, Screen
 from ..subject import Subject
 

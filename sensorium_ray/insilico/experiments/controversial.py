@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from ...errors import ConfigError
-from ...report.figures import COLOURS, STYLE
+from ...report.figures import COLOURS
+from ..drawing import EXAMPLES, GUIDE, examples, page
 from ..showing import PictureSettings, Showing, show
 from ..subject import Subject
 
@@ -81,7 +81,6 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
 
 
 _KINDS = ("neuron", "excited", "start")
-_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +108,23 @@ class _Side:
 
 def draw(result: xr.Dataset) -> Figure:
     """The most controversial neurons' pictures, with both models' drives, and how controversial all are."""
-    shown = np.argsort(-result["controversy"].sum("excited").values, kind="stable")[:_SHOWN]
+    shown = np.argsort(-result["controversy"].sum("excited").values, kind="stable")[:EXAMPLES]
     best = result.isel(start=result["best"])
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 5.2), layout="constrained")
-        grid = figure.add_gridspec(4, 2 * len(shown))
-        for place, neuron in enumerate(shown):
-            for row, side in enumerate(_SIDES):
+    with page(1.4, 1.4, 3.0) as (figure, strips):
+        for side, strip in zip(_SIDES, strips, strict=False):
+            for axis, neuron in examples(strip, result, shown):
                 one = best.isel(neuron=neuron).sel(excited=side)
-                axis = figure.add_subplot(grid[row, 2 * place : 2 * place + 2])
                 show(axis, one["image"])
-                axis.set_title(" : ".join(f"{float(drive):.1f}" for drive in one["drive"]), fontsize=8)
-                if place == 0:
+                axis.set_xlabel(" : ".join(f"{float(drive):.1f}" for drive in one["drive"]), fontsize=8)
+                if neuron == shown[0]:
                     axis.set_ylabel(result.attrs[side], fontsize=8)
-        rising = figure.add_subplot(grid[2:, : len(shown)])
-        rising.plot(result["ascent"].max("start").isel(neuron=shown).sum("excited").T / 2, linewidth=1)
+        rising, compared = strips[2].subplots(1, 2)
+        rising.plot(result["ascent"].max("start").isel(neuron=shown).mean("excited").T, linewidth=1)
         rising.set(xlabel="iteration", ylabel="difference in drive")
-        compared = figure.add_subplot(grid[2:, len(shown) :])
         for side, colour in zip(_SIDES, COLOURS, strict=False):
             model, against = (best["drive"].sel(excited=side, answering=name) for name in _SIDES)
             compared.scatter(model, against, 8, color=colour, label=f"excites {result.attrs[side]}")
-        compared.axline((0, 0), slope=1, color="#bbbbbb", linewidth=1, zorder=0)
+        compared.axline((0, 0), slope=1, color=GUIDE, linewidth=1, zorder=0)
         compared.set(xlabel=f"drive, {result.attrs['model']}", ylabel=f"drive, {result.attrs['against']}")
         compared.legend()
         return figure

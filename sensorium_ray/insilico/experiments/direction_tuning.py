@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ...report.figures import COLOURS
 from .. import conditions
 from ..conditions import Timing
-from ..pictures import EXAMPLES, examples, histogram, page
+from ..drawing import EXAMPLES, examples, histogram, page
 from ..screen import MONITOR, Screen
 from ..subject import Subject
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from ...errors import ConfigError
 from .. import conditions
 from ..conditions import Timing
+from ..drawing import counts, examples, histogram, page, spread
 from ..frequencies import PASSES, describe_frequencies
-from ..pictures import counts, examples, histogram, page, spread
 from ..screen import MONITOR, Screen
 from ..subject import Subject
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -17,8 +16,9 @@ from matplotlib.figure import Figure
 from ...data.clip import Clip
 from ...data.stimuli import GREY
 from ...errors import ConfigError
-from ...report.figures import COLOURS, STYLE
+from ...report.figures import COLOURS
 from ..conditions import require_positive
+from ..drawing import EXAMPLES, examples, page
 from ..fields import describe_fields, envelope
 from ..screen import MONITOR, Screen
 from ..subject import Subject
@@ -104,30 +104,21 @@ def _slopes(subject: Subject, clip: Clip, lags: int) -> np.ndarray:
     return np.stack(slopes)
 
 
-_SHOWN = 8
-
-
 def draw(result: xr.Dataset) -> Figure:
     """The clearest fields at their best lags, how strong these fields are at others, and where all fields lie."""
-    clearest = np.argsort(-result["field_clearness"].values, kind="stable")[:_SHOWN]
+    clearest = np.argsort(-result["field_clearness"].values, kind="stable")[:EXAMPLES]
     azimuth, elevation = result["azimuth"].values, result["elevation"].values
     extent = (azimuth[0], azimuth[-1], elevation[-1], elevation[0])
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 4.5), layout="constrained")
-        grid = figure.add_gridspec(3, 2 * len(clearest))
-        for place, neuron in enumerate(clearest):
-            one = result.isel(neuron=neuron)
-            field = one["field"].sel(lag=one["best_lag"])
+    with page(1.4, 3.0) as (figure, strips):
+        for axis, neuron in examples(strips[0], result, clearest):
+            field = result["field"].isel(neuron=neuron).sel(lag=result["best_lag"][neuron])
             limit = float(abs(field).max())
-            axis = figure.add_subplot(grid[0, 2 * place : 2 * place + 2])
             axis.imshow(field, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent)
             axis.set(xticks=[], yticks=[])
-            axis.set_title(f"unit {int(one['unit_id'])}", fontsize=8)
-        middle = len(clearest)
-        times, where = figure.add_subplot(grid[1:, :middle]), figure.add_subplot(grid[1:, middle:])
+        times, where = strips[1].subplots(1, 2)
         size = np.linalg.norm(result["field"].values[clearest], axis=(2, 3))
         times.plot(1000 * result["lag"], (size / size.max(axis=1, keepdims=True)).T, linewidth=1)
-        times.set(xlabel="before the response, ms", ylabel="size of the field")
+        times.set(xlabel="before the response, ms", ylabel="size of the field", ylim=(0, None))
         where.scatter(result["field_azimuth"], result["field_elevation"], 6, color=COLOURS[0])
         where.set(xlabel="azimuth, degrees", ylabel="elevation, degrees", xlim=extent[:2], ylim=extent[2:])
         return figure

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from ...data.stimuli import GREY
 from ...errors import ConfigError
-from ...report.figures import COLOURS, STYLE
+from ...report.figures import COLOURS
+from ..drawing import EXAMPLES, GUIDE, examples, page
 from ..fields import describe_fields, envelope
 from ..showing import PictureSettings, Showing, clearest_frame, show
 from ..subject import Subject
@@ -99,37 +99,24 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
 
 
 _PICTURE = ("frame", "elevation", "azimuth")
-_SHOWN = 8
 
 
 def draw(result: xr.Dataset) -> Figure:
     """The best images of the neurons that they excite most beyond gratings, with variants below; and how they rose."""
-    gain = result["activation"].max("start") / np.maximum(result["grating"], 1e-9)
-    shown = np.argsort(-gain.values, kind="stable")[:_SHOWN]
+    best = result["activation"].max("start")
+    shown = np.argsort(-(best / np.maximum(result["grating"], 1e-9)).values, kind="stable")[:EXAMPLES]
     variants = min(result.sizes.get("variant", 0), 3)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 4.4 + 0.7 * variants), layout="constrained")
-        grid = figure.add_gridspec(variants + 3, len(shown) * 2, height_ratios=[1] * (variants + 1) + [1.4, 1.4])
-        for place, neuron in enumerate(shown):
-            one = result.isel(neuron=neuron)
-            pictures = [one["image"].isel(start=int(one["best"]))]
-            pictures += [one["variant_image"].isel(variant=row) for row in range(variants)]
-            for row, picture in enumerate(pictures):
-                axis = figure.add_subplot(grid[row, 2 * place : 2 * place + 2])
-                show(axis, picture)
-                if row == 0:
-                    axis.set_title(f"unit {int(one['unit_id'])}", fontsize=8)
-                if place == 0:
-                    axis.set_ylabel("variant" if row else "best", fontsize=8)
-        rising = figure.add_subplot(grid[variants + 1 :, : len(shown)])
+    with page(*[1.3] * (variants + 1), 3.0) as (figure, strips):
+        for row, strip in enumerate(strips[:-1]):
+            for axis, neuron in examples(strip, result, shown):
+                one = result.isel(neuron=neuron)
+                show(axis, one["variant_image"].isel(variant=row - 1) if row else one["image"].isel(start=one["best"]))
+        rising, compared = strips[-1].subplots(1, 2)
         rising.plot((result["ascent"].max("start") / result["grating"]).isel(neuron=shown).T, linewidth=1)
         rising.set(xlabel="iteration", ylabel="response, in that to the best grating")
-        compared = figure.add_subplot(grid[variants + 1 :, len(shown) :])
-        best = result["activation"].max("start")
         for name, colour in (("grating", COLOURS[0]), ("natural", COLOURS[1])):
             compared.scatter(result[name], best, 8, color=colour, label=name)
-        most = float(best.max())
-        compared.plot([0, most], [0, most], color="#bbbbbb", linewidth=1, zorder=0)
+        compared.axline((0, 0), slope=1, color=GUIDE, linewidth=1, zorder=0)
         compared.set(xlabel="greatest response to a reference", ylabel="response to the best")
         compared.legend()
         return figure

@@ -19,8 +19,8 @@ from ...errors import ConfigError
 from ...report.figures import COLOURS
 from .. import conditions
 from ..conditions import Timing
+from ..drawing import GUIDE, examples, histogram, page, spread
 from ..patterns import aperture, behind, grating
-from ..pictures import GUIDE, examples, histogram, page, spread
 from ..screen import MONITOR, Screen
 from ..subject import Subject
 from . import direction_tuning, sparse_noise

@@ -16,11 +16,13 @@ from scipy import ndimage
 from ...data.stimuli import GREY
 from ...errors import ConfigError
 from .. import conditions
+from ..drawing import EXAMPLES, examples, histogram, page
 from ..fields import describe_fields
 from ..patterns import squares
-from ..pictures import EXAMPLES, examples, histogram, page
 from ..screen import MONITOR, Screen
 from ..subject import Subject
+
+_CLIP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,11 @@ class Config:
         conditions.require_contrast(self.contrast)
         for name in ("size", "step", "shown", "minutes", "lags"):
             conditions.require_positive(name, (getattr(self, name),))
-        if self.at_once < 1 or self.seed < 0:
-            what = f"are {self.at_once} and {self.seed}"
-            raise ConfigError(what, "at_once and seed", "give 1 or more squares, a seed of 0 or more")
-
-
-_CLIP_SECONDS = 10.0
+        conditions.require_least("at_once", self.at_once, 1)
+        conditions.require_least("seed", self.seed, 0)
+        if self.shown > _CLIP_SECONDS / 2 or self.lags > _CLIP_SECONDS / 4:
+            what = f"are {self.shown} and {self.lags}"
+            raise ConfigError(what, "shown and lags", f"give at most {_CLIP_SECONDS / 2:g} and {_CLIP_SECONDS / 4:g} s")
 
 
 def measure(subject: Subject, config: Config) -> xr.Dataset:
@@ -81,26 +82,30 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     clips = max(1, round(config.minutes * 60 * subject.rate / (epochs * shown)))
     noise = _Noise(screen, elevation, azimuth, config, epochs, shown)
     answers = subject.ask((subject.clip(noise.video(clip)) for clip in range(clips)), clips)
-    sums = np.zeros((lags, subject.neurons, noise.kinds))
-    total, squared, frames = np.zeros(subject.neurons), np.zeros(noise.kinds), 0
+    # Large where neurons are many, so it is worked on in place.
+    fields = np.zeros((lags, subject.neurons, noise.kinds), np.float32)
+    total, times, frames = np.zeros(subject.neurons), np.zeros(noise.kinds, np.float32), 0
     for clip, answer in enumerate(answers):
         was = noise.squares(clip).repeat(shown, axis=0)  # (frames, kinds)
         for lag in range(lags):
-            sums[lag] += answer[:, lags:] @ was[lags - lag : len(was) - lag]
+            fields[lag] += answer[:, lags:] @ was[lags - lag : len(was) - lag]
         total += answer[:, lags:].sum(axis=1)
-        squared += was[lags:].sum(axis=0)
+        times += was[lags:].sum(axis=0)
         frames += answer.shape[1] - lags
     # Squares come independently of each other, so that what one adds is the mean when it is there, less the mean.
-    fields = sums / np.maximum(squared, 1) - (total / max(frames, 1))[:, None]
+    fields /= np.maximum(times, 1)
+    fields -= (total / frames).astype(np.float32)[:, None]
     fields = fields.reshape(lags, subject.neurons, 2, len(elevation), len(azimuth))
     # Squares that overlap tell of the same place: alone, none is shown often enough to be trusted.
     width = config.size / 2 / config.step
-    fields = ndimage.gaussian_filter(fields, (0, 0, 0, width, width))
-    best = (fields**2).max(axis=(2, 3, 4)).argmax(axis=0)
+    for field in fields:
+        field[...] = ndimage.gaussian_filter(field, (0, 0, width, width))
+    places = (2, 3, 4)
+    best = np.maximum(fields.max(places), -fields.min(places)).argmax(axis=0)
     field = fields[best, np.arange(subject.neurons)]
     dims = ("neuron", "polarity", "elevation", "azimuth")
     places = {"polarity": ["white", "black"], "elevation": elevation, "azimuth": azimuth}
-    result = xr.Dataset({"field": (dims, field.astype(np.float32))}, places)
+    result = xr.Dataset({"field": (dims, field)}, places)
     result["lag"] = ("neuron", best / subject.rate)
     result = result.assign(describe_fields((result["field"] ** 2).sum("polarity")))
     x, y = screen.pixel(result["field_azimuth"].values, result["field_elevation"].values)
@@ -109,6 +114,9 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
 
 def _places(screen: Screen, step: float) -> tuple[np.ndarray, np.ndarray]:
     """Elevations, downwards, and azimuths of squares that fill the screen."""
+    if step < screen.degrees_per_pixel:
+        mend = f"give at least {screen.degrees_per_pixel:.3g}, which is a pixel"
+        raise ConfigError(f"is {step}", "step", mend)
     rows, columns = (max(2, int(side * screen.degrees_per_pixel // step)) for side in screen.shape)
     return ((rows - 1) / 2 - np.arange(rows)) * step, (np.arange(columns) - (columns - 1) / 2) * step
 
