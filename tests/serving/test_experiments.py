@@ -178,6 +178,11 @@ def test_paths_of_the_clients_computer_are_refused(web: TestClient, monkeypatch:
     assert "monitor" not in [setting["name"] for setting in kind["settings"]]
 
 
+def test_an_address_tells_all_its_methods(web: TestClient) -> None:
+    answer = web.put(URL)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
 @pytest.mark.parametrize("name", ["x", "0" * 32, "..%2F..", "lock", "0" * 5000])
 @pytest.mark.parametrize("part", ["", "/result", "/picture"])
 def test_an_unknown_id_is_a_404(web: TestClient, name: str, part: str) -> None:
