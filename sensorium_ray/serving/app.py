@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
@@ -118,9 +118,13 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 def _allowed(request: Request) -> str:
     """Methods of an address; the framework tells those of the first of its routes alone."""
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    known = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted({method for methods in known for method in methods}))
+    asked = ({**request.scope, "method": method.value} for method in HTTPMethod)
+    known = (one["method"] for one in asked if any(_answers(route, one) for route in request.app.routes))
+    return ", ".join(known)
+
+
+def _answers(route: BaseRoute, scope: Scope) -> bool:
+    return route.matches(scope)[0] is Match.FULL
 
 
 class _Failures:
