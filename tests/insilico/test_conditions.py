@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
-from pretended import pretend
+from insilico.pretended import pretend
 
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.insilico import conditions

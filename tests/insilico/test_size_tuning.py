@@ -13,6 +13,7 @@ from sensorium_ray.insilico.run import run_experiment
 from sensorium_ray.insilico.screen import MONITOR, Screen
 from sensorium_ray.insilico.subject import Subject
 
+TIMES = {"blank": 0.3, "settle": 0.3, "seconds": 0.5}
 DIAMETERS = np.array([5.0, 10.0, 20.0, 40.0])
 
 
@@ -29,9 +30,9 @@ def test_curves_tell_size_and_suppression() -> None:
 def test_a_simulated_mouses_suppression_is_recovered(few: Subject, truth: pd.DataFrame) -> None:
     """The same as of discs that are centred on each neuron's true field."""
     threshold = 0.85  # that about half of these neurons exceed
-    found = run_experiment("size_tuning", few, suppressed=threshold)
+    found = run_experiment("size_tuning", few, suppressed=threshold, **TIMES)
     screen = Screen(MONITOR, few.frame_shape)
-    timing = Timing.of(few, 0.5, 0.5, 1.0)
+    timing = Timing.of(few, **TIMES)
     centres = np.column_stack(screen.degrees(truth["rf_x"].to_numpy(), truth["rf_y"].to_numpy()))
     own = found["response"].copy()
     for neuron in range(few.neurons):

@@ -131,10 +131,11 @@ def summary(response: xr.DataArray) -> dict[str, xr.DataArray]:
     responses = response.values.reshape(len(response), -1).astype(np.float64)
     positive = (responses > 0).all(axis=1)
     logarithms = np.log(np.where(positive[:, None], responses, 1.0))
-    _, *gains = np.where(positive, np.linalg.lstsq(design, logarithms.T)[0], np.nan)
+    fitted = np.linalg.lstsq(design, logarithms.T)[0]
+    fitted[:, ~positive] = np.nan
     found = {
-        f"{name}_gain": xr.DataArray(gain, dims="neuron")
-        for name, gain in zip(("running", "pupil"), gains, strict=True)
+        "running_gain": xr.DataArray(fitted[1], dims="neuron"),
+        "pupil_gain": xr.DataArray(fitted[2], dims="neuron"),
     }
     for name, axis, other in (("running", "speed", "pupil"), ("pupil", "pupil", "speed")):
         curve = response.mean(other)
