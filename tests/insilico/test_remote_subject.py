@@ -54,5 +54,5 @@ def test_the_endpoints_sentences_come_through(client: SensoriumClient) -> None:
     with pytest.raises(EndpointError, match="'x' is none of model"):
         endpoint_subject(client, MODEL, "x")
     subject = endpoint_subject(client, MODEL, MOUSE)
-    with pytest.raises(EndpointError, match="behavior: has 3 channels"):
+    with pytest.raises(EndpointError, match=r"behavior: has shape \(3, 5\)"):
         list(subject.ask([subject.clip(np.zeros((5, 36, 64), np.float32), np.zeros(3))], 1))

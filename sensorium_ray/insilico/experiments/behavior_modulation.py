@@ -129,7 +129,7 @@ def summary(response: xr.DataArray) -> dict[str, xr.DataArray]:
     speed, pupil = xr.broadcast(response["speed"] / _RUNNING_UNIT, response["pupil"] / _PUPIL_UNIT)
     design = np.column_stack([np.ones(speed.size), speed.values.ravel(), pupil.values.ravel()])
     responses = response.values.reshape(len(response), -1).astype(np.float64)
-    positive = (responses > 0).all(axis=1)
+    positive = np.asarray(responses.min(axis=1) > 0)
     logarithms = np.log(np.where(positive[:, None], responses, 1.0))
     fitted = np.linalg.lstsq(design, logarithms.T)[0]
     fitted[:, ~positive] = np.nan
