@@ -18,13 +18,14 @@ DIAMETERS = np.array([5.0, 10.0, 20.0, 40.0])
 
 
 def test_curves_tell_size_and_suppression() -> None:
-    curves = [[1, 4, 8, 2], [1, 4, 7.9, 8], [0, 0, 0, 0], [np.nan] * 4]
-    found = summary(xr.DataArray(curves, {"diameter": DIAMETERS}, ("neuron", "diameter")), 0.1)
+    curves = [[1, 4, 8, 2], [1, 4, 7.9, 8], [0, 0, 0, 0], [np.nan] * 4, [2, 2, 1, 1]]
+    response = xr.DataArray(curves, {"diameter": DIAMETERS}, ("neuron", "diameter"))
+    found = summary(response, xr.DataArray([1, 1, 0, 1, 2], dims="neuron"), 0.1)
     assert found["preferred_size"].values[:2].tolist() == [20, 20]
     assert found["suppression_index"].values[:2].tolist() == pytest.approx([0.75, 0])
     assert np.isnan(found["preferred_size"].values[2:]).all()
     assert np.isnan(found["suppression_index"].values[2:]).all()
-    assert found["suppressed"].values.tolist() == [True, False, False, False]
+    assert found["suppressed"].values.tolist() == [True, False, False, False, False]
 
 
 def test_a_simulated_mouses_suppression_is_recovered(few: Subject, truth: pd.DataFrame) -> None:
@@ -44,7 +45,7 @@ def test_a_simulated_mouses_suppression_is_recovered(few: Subject, truth: pd.Dat
         discs = (behind(aperture(screen, centres[neuron], size), full) for size in found["diameter"].values)
         answers = few.respond(few.clip(timing.after_blank(screen, disc)) for disc in discs)
         own[neuron] = [timing.mean(answer)[neuron] for answer in answers]
-    true = xr.Dataset(summary(own, threshold))
+    true = xr.Dataset(summary(own, found["blank"], threshold))
     assert abs(true["suppression_index"] - found["suppression_index"]).median() < 0.05
     assert (true["suppressed"] == found["suppressed"]).mean() > 0.85
     assert 0.2 < true["suppressed"].mean() < 0.8
