@@ -68,7 +68,7 @@ def test_a_simulated_mouses_preferences_are_recovered(subject: Subject, truth: p
 
 
 def test_impossible_settings_are_refused(subject: Subject) -> None:
-    for settings, sentence in (
+    for wrong, sentence in (
         ({"directions": 2}, "directions: is 2; give 3 or more"),
         ({"spatial_frequencies": []}, "spatial_frequencies: are"),
         ({"temporal_frequencies": [-1.0]}, "temporal_frequencies: is -1.0; give one number or more above 0"),
@@ -77,7 +77,7 @@ def test_impossible_settings_are_refused(subject: Subject) -> None:
         ({"direction": 3}, "did you mean 'directions'"),
     ):
         with pytest.raises(ConfigError, match=sentence):
-            run_experiment("direction_tuning", subject, **settings)
+            run_experiment("direction_tuning", subject, **wrong)
 
 
 def test_frames_decide_what_can_be_shown(subject: Subject) -> None:
