@@ -13,8 +13,8 @@ from insilico.pretended import pretend
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.insilico import find
 from sensorium_ray.insilico.run import draw_experiment, run_experiment
-from sensorium_ray.insilico.saving import ENDINGS, load_result, save_result
 from sensorium_ray.insilico.subject import Subject
+from sensorium_ray.results import ENDINGS, load_result, save_result
 from sensorium_ray.version import package_version
 
 CHEAP = {

@@ -24,6 +24,7 @@ from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.problems import PROBLEM
 from sensorium_ray.serving.runs import Order
 
+
 @schemathesis.serializer(NPZ)
 def as_it_is(_: Any, value: Any) -> bytes:
     """What is made for an npz: any bytes."""
