@@ -35,8 +35,8 @@ MEMORY = 8 * 1024**3
 """Bytes that an experiment may take."""
 _FILE = 2 * 1024**3
 """Bytes of a file of a result."""
-_FRAMES = 300
-"""Asked for at once, as a usual request does: the next request waits for no more."""
+_FRAMES = 150
+"""Asked for at once, half of what a usual request asks for: a request's part waits for no more."""
 _ROWS = 10_000_000
 """Of a table; of a result that has more there is none."""
 _ENOUGH = 2.0

@@ -286,7 +286,7 @@ def test_requests_wait_for_no_more_than_a_usual_one(models: Catalogue, tmp_path:
     web = endpoint(models, found)
     ended(web, post(web, settings=SETTINGS | {"directions": 16, "seconds": 1.0}).headers["location"])
     assert sum(slow.asked) == 16 * 60
-    assert max(slow.asked) <= 300
+    assert max(slow.asked) <= 150
     found.close()
 
 
