@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -24,8 +25,10 @@ from serving.endpoints import answering
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import Clip
+from sensorium_ray.results import load_result
 from sensorium_ray.serving import keys
 from sensorium_ray.serving.app import make_app
+from sensorium_ray.serving.laboratory import Laboratory
 from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.served import Served
 
@@ -384,3 +387,53 @@ def _expect(bench: Bench, status: str) -> None:
     assert bench.faults
     assert all(f"responded with a status of {status}" in fault for fault in bench.faults)
     bench.faults.clear()
+
+
+@pytest.fixture(scope="module")
+def making(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An endpoint that makes experiments."""
+    models = {"factorised3d": Served.read(PRETRAINED / "factorised3d")}
+    predictors = Predictors(models)
+    made = Laboratory(tmp_path_factory.mktemp("experiments"), models, predictors)
+    with answering(make_app(models, predictors.predict, laboratory=made)) as url:
+        yield url
+    made.close()
+
+
+def test_an_experiment_is_made_and_shown(making: str, open_bench: Callable[..., Bench]) -> None:
+    bench = open_bench(making)
+    bench.choose("factorised3d")
+    bench.page.select_option("#experiment", "direction_tuning")
+    assert "drifting gratings" in bench.text("#experiment-about")
+    bench.page.click("#make-experiment summary")
+    assert bench.page.input_value("#setting-directions") == "16"
+    for name, value in {"directions": "4", "spatial_frequencies": "[0.05]", "temporal_frequencies": "[2.0]"}.items():
+        bench.page.fill(f"#setting-{name}", value)
+    bench.page.click("#make")
+    bench.says("#experiment-status", "direction tuning of factorised3d")
+    assert bench.page.evaluate("document.getElementById('experiment-picture').naturalWidth") > 500
+    with bench.page.expect_download() as waiting:
+        bench.page.click("text=Arrays, netCDF")
+    saved = Path(waiting.value.path())
+    found = load_result(saved.rename(saved.with_suffix(".nc")))
+    assert found.sizes["neuron"] == 500
+    assert json.loads(found.attrs["settings"])["directions"] == 4
+
+
+def test_an_impossible_experiment_is_told(making: str, open_bench: Callable[..., Bench]) -> None:
+    bench = open_bench(making)
+    bench.choose("factorised3d")
+    bench.page.select_option("#experiment", "direction_tuning")
+    bench.page.select_option("#whom", "chosen")
+    bench.page.click("#make")
+    bench.says("#problem", "No neurons are chosen yet")
+    bench.page.select_option("#whom", "all")
+    bench.page.click("#make-experiment summary")
+    bench.page.fill("#setting-contrast", "2")
+    bench.page.click("#make")
+    bench.says("#problem", "contrast: is 2; give one above 0, at most 1")
+    assert "422" in bench.faults.pop()
+
+
+def test_an_endpoint_that_makes_no_experiments_shows_none(bench: Bench) -> None:
+    expect(bench.page.locator("#experiments-card")).to_be_hidden()

@@ -189,8 +189,9 @@ def test_an_unknown_id_is_a_404(web: TestClient, name: str, part: str) -> None:
     assert web.get(f"{URL}/runs/{name}{part}").status_code == 404
 
 
-@pytest.mark.parametrize(("method", "address"), [("GET", URL), ("POST", URL), ("GET", f"{URL}/runs")])
+@pytest.mark.parametrize(("method", "address"), [("POST", URL), ("GET", f"{URL}/runs"), ("GET", f"{URL}/runs/x")])
 def test_without_a_folder_it_is_said_how_to_have_one(models: Catalogue, method: str, address: str) -> None:
+    assert endpoint(models, None).get(URL).json() == {"experiments": []}
     answer = endpoint(models, None).request(method, address)
     assert answer.status_code == 404
     assert answer.json()["mend"] == "start the endpoint with `sensorium serve … --experiments DIR`"

@@ -53,6 +53,32 @@ export function predict(asked, form, { signal, all = false } = {}) {
   return ask(path, { method: "POST", body, headers: { Accept: form }, signal });
 }
 
+/** Experiments that can be made, each with its settings; none where the endpoint makes none. */
+export async function listExperiments() {
+  return (await (await ask("v1/experiments")).json()).experiments;
+}
+
+/** Have an experiment made; asked: {experiment, model, mouse, neurons, settings}. Answers its run. */
+export async function makeExperiment(asked) {
+  const headers = { "Content-Type": "application/json" };
+  return (await ask("v1/experiments", { method: "POST", body: JSON.stringify(asked), headers })).json();
+}
+
+/** How far a run is. */
+export async function followRun(id) {
+  return (await ask(`v1/experiments/runs/${id}`)).json();
+}
+
+/** Cancel a run. */
+export function cancelRun(id) {
+  return ask(`v1/experiments/runs/${id}`, { method: "DELETE" });
+}
+
+/** What a run found, as a blob; what: 'result' or 'picture', in a form such as 'netcdf' or 'png'. */
+export async function fetchRun(id, what, form) {
+  return (await ask(`v1/experiments/runs/${id}/${what}?format=${form}`)).blob();
+}
+
 async function ask(path, options = {}) {
   const headers = new Headers(options.headers);
   const key = sessionStorage.getItem(KEY);

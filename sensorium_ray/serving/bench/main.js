@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import * as behavior from "./behavior.js";
 import { build, enable, values } from "./controls.js";
 import { nameOf, save } from "./downloads.js";
+import { Experiments } from "./experiments.js";
 import { open } from "./files.js";
 import { npyBlob } from "./npy.js";
 import { Player } from "./player.js";
@@ -39,11 +40,14 @@ const player = new Player(
   (seconds) => results.at(seconds),
 );
 
+const experiments = new Experiments();
+
 async function start() {
   page.models = await api.listModels();
   if (!page.models.length) throw new api.Problem("This endpoint has no models; add bundles to its folder.");
   $("model").replaceChildren(...page.models.map(({ name }) => new Option(name)));
   await meetModel();
+  await experiments.meet();
 }
 
 async function meetModel() {
@@ -201,6 +205,12 @@ async function download(form) {
   save(answer, nameOf(asked, ENDINGS[form]));
 }
 
+function makeExperiment() {
+  const neurons = $("whom").value === "chosen" ? results.chosen : null;
+  if (neurons && !neurons.length) throw new api.Problem("No neurons are chosen yet: press Predict, then click on some.");
+  return experiments.make({ model: page.model.name, mouse: page.mouse.name, neurons });
+}
+
 function stale() {
   if (page.asked) $("status").textContent = "The settings changed since the answer below.";
 }
@@ -251,6 +261,10 @@ on("reset-behavior", "click", () => (setBehavior(), stale()));
 on("ask", "submit", predict);
 on("stop", "click", () => page.running?.abort());
 on("downloads", "click", ({ target }) => target.dataset.form && download(target.dataset.form));
+on("experiment", "change", () => experiments.choose());
+on("make-experiment", "submit", makeExperiment);
+on("cancel", "click", () => experiments.cancel());
+on("experiment-downloads", "click", ({ target }) => target.dataset.form && experiments.download(target.dataset.what, target.dataset.form));
 on("forget", "click", () => {
   page.recorded = null;
   compare();
