@@ -45,8 +45,8 @@ class Ascent:
     blur: tuple[float, float, float]
 
     def start(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        """Blurred noise (images, frames, height, width) of half the contrast, to begin with."""
-        return self._allowed(GREY + self.contrast / 2 * self._direction(rng.standard_normal(shape)))
+        """Blurred noise (images, frames, height, width) of a quarter of the contrast, to begin with."""
+        return self._allowed(GREY + self.contrast / 4 * self._direction(rng.standard_normal(shape)))
 
     def climb(self, objective: Objective, images: np.ndarray, track: Track) -> tuple[np.ndarray, np.ndarray]:
         """Improve images, each by itself.

@@ -16,7 +16,7 @@ from ..data.clip import Clip
 from ..data.stimuli import GREY, crops, still_image
 from ..errors import ConfigError
 from .ascent import Ascent
-from .conditions import Timing, require_positive
+from .conditions import Timing, require_finite, require_least, require_positive
 from .patterns import grating, grey
 from .screen import MONITOR, Screen
 from .subject import Subject
@@ -51,11 +51,11 @@ class PictureSettings:
     """
 
     moving: bool = False
-    contrast: float = 15.0
+    contrast: float = 10.0
     smoothness: float = 3.0
     smoothness_in_time: float = 0.04
-    iterations: int = 40
-    step: float = 3.0
+    iterations: int = 30
+    step: float = 2.0
     seeds: int = 2
     seed: int = 0
     natural: int = 32
@@ -65,12 +65,15 @@ class PictureSettings:
     monitor: tuple[float, ...] = MONITOR
 
     def __post_init__(self) -> None:
-        for name in ("contrast", "step", "iterations", "seeds", "natural"):
+        for name in ("contrast", "step"):
             require_positive(name, (getattr(self, name),))
-        if self.contrast > GREY or min(self.smoothness, self.smoothness_in_time, self.seed) < 0:
-            what = f"are {self.contrast}, {self.smoothness}, {self.smoothness_in_time} and {self.seed}"
-            mend = f"give a contrast of at most {GREY:g} grey levels, all others 0 or more"
-            raise ConfigError(what, "contrast, smoothness, smoothness_in_time and seed", mend)
+        for name, least in (("iterations", 1), ("seeds", 1), ("natural", 1), ("seed", 0)):
+            require_least(name, getattr(self, name), least)
+        require_finite("smoothness and smoothness_in_time", (self.smoothness, self.smoothness_in_time))
+        if self.contrast > GREY or min(self.smoothness, self.smoothness_in_time) < 0:
+            what = f"are {self.contrast}, {self.smoothness} and {self.smoothness_in_time}"
+            mend = f"give a contrast of at most {GREY:g} grey levels, the others 0 or more"
+            raise ConfigError(what, "contrast, smoothness and smoothness_in_time", mend)
 
 
 @dataclass(frozen=True, slots=True)

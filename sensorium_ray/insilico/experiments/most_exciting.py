@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from ...data.stimuli import GREY
 from ...errors import ConfigError
 from ...report.figures import COLOURS
+from ..conditions import require_least
 from ..drawing import EXAMPLES, GUIDE, examples, page
 from ..fields import describe_fields, envelope
 from ..showing import PictureSettings, Showing, clearest_frame, show
@@ -40,9 +41,9 @@ class Config(PictureSettings):
 
     def __post_init__(self) -> None:
         PictureSettings.__post_init__(self)
-        if self.variants < 0 or not 0 < self.share < 1:
-            what = f"are {self.variants} and {self.share}"
-            raise ConfigError(what, "variants and share", "give 0 or more variants, a share between 0 and 1")
+        require_least("variants", self.variants, 0)
+        if not 0 < self.share < 1:
+            raise ConfigError(f"is {self.share}", "share", "give one between 0 and 1")
 
 
 def measure(subject: Subject, config: Config) -> xr.Dataset:
@@ -111,6 +112,10 @@ def draw(result: xr.Dataset) -> Figure:
             for axis, neuron in examples(strip, result, shown):
                 one = result.isel(neuron=neuron)
                 show(axis, one["variant_image"].isel(variant=row - 1) if row else one["image"].isel(start=one["best"]))
+                if row:
+                    axis.set_title("")
+                if neuron == shown[0]:
+                    axis.set_ylabel("variant" if row else "best", fontsize=8)
         rising, compared = strips[-1].subplots(1, 2)
         rising.plot((result["ascent"].max("start") / result["grating"]).isel(neuron=shown).T, linewidth=1)
         rising.set(xlabel="iteration", ylabel="response, in that to the best grating")
