@@ -1,4 +1,4 @@
-"""Results of experiments as files: netCDF (.nc), or Parquet (.parquet), a long table for everything that reads tables."""
+"""Results of experiments as files: netCDF (.nc), or Parquet (.parquet), a long table for all that reads tables."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -14,6 +14,7 @@ from .options import ADDRESS, read_setting
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..insilico.subject import Subject
     from ..progress import ProgressLine
 
 
@@ -30,6 +31,10 @@ def experiment(
     model: Annotated[str | None, typer.Option(help="Of an endpoint, if it has several.")] = None,
     mouse: Annotated[str | None, typer.Option(help="Mouse whose neurons answer, if the model has several.")] = None,
     neurons: Annotated[str | None, typer.Option(help="Indices of some neurons, such as 0,5,7; else all.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="What is compared, where two are: another bundle, or another model of the endpoint."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="One setting, such as directions=8 or contrast=0.5."),
@@ -56,7 +61,8 @@ def experiment(
     else:
         given = dict(map(read_setting, settings or []))
         _require_new(out, plot)
-        result = _make(name, target, given, _indices(neurons), model=model, mouse=mouse, address=address, key=key)
+        whom: _Whom = {"model": model, "mouse": mouse, "neurons": _indices(neurons), "against": against}
+        result = _make(name, target, given, whom, address, key)
         _write(result, out, plot)
         _tell_result(result, out, plot, as_json)
 
@@ -107,30 +113,35 @@ def _indices(text: str | None) -> list[int] | None:
     return [int(number) for number in numbers]
 
 
+class _Whom(TypedDict):
+    model: str | None
+    mouse: str | None
+    neurons: list[int] | None
+    against: str | None
+
+
 def _make(
-    name: str,
-    target: str,
-    settings: dict[str, Any],
-    neurons: list[int] | None,
-    *,
-    model: str | None,
-    mouse: str | None,
-    address: str | None,
-    key: str | None,
+    name: str, target: str, settings: dict[str, Any], whom: _Whom, address: str | None, key: str | None
 ) -> xr.Dataset:
     from ..client.clients import SensoriumClient
     from ..insilico import find
     from ..insilico.opening import is_endpoint, open_subject
     from ..insilico.run import run_experiment
 
-    if not is_endpoint(target):
-        find.make_config(name, settings)  # before a bundle is opened, which takes a while
-        subject = open_subject(target, mouse, neurons, model=model, address=address)
-        return run_experiment(name, subject, **settings)
-    if address is not None:
-        raise ConfigError("is given for an endpoint", "--address", "leave it out, or name a bundle")
-    with SensoriumClient(target, key) as client, _Followed(name) as progress:
-        return client.experiment(name, model, mouse, neurons, progress=progress, **settings)
+    if is_endpoint(target):
+        if address is not None:
+            raise ConfigError("is given for an endpoint", "--address", "leave it out, or name a bundle")
+        with SensoriumClient(target, key) as client, _Followed(name) as progress:
+            return client.experiment(name, **whom, progress=progress, **settings)
+    find.make_config(name, settings)  # before a bundle is opened, which takes a while
+    if whom["model"] is not None:
+        raise ConfigError("is given for a bundle", "--model", "leave it out, or name an endpoint")
+
+    def opened(bundle: str) -> Subject:
+        return open_subject(bundle, whom["mouse"], whom["neurons"], address=address)
+
+    subject = opened(target) if whom["against"] is None else opened(target).beside(opened(whom["against"]))
+    return run_experiment(name, subject, **settings)
 
 
 class _Followed:

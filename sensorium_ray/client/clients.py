@@ -135,6 +135,7 @@ class SensoriumClient:
         mouse: str | None = None,
         neurons: Iterable[int] | None = None,
         *,
+        against: str | None = None,
         progress: Follow | None = None,
         **settings: Any,
     ) -> xr.Dataset:
@@ -145,6 +146,7 @@ class SensoriumClient:
         name : one of those that GET /v1/experiments and `sensorium experiment` tell, such as 'direction_tuning'.
         model, mouse : may be left out where there is only one.
         neurons : indices of some neurons; None: all.
+        against : another model, for experiments that compare two.
         progress : called with the run's state now and then, a dict with state, done and total.
         settings : of the experiment, as in `insilico.run.run_experiment`.
 
@@ -153,16 +155,18 @@ class SensoriumClient:
         As `insilico.run.run_experiment`.
         """
         build = self._http.build_request
-        asked = experimenting.order(build, self.url, name, model, mouse, neurons, settings)
+        asked = experimenting.order(build, self.url, name, model, mouse, neurons, against, settings)
         with sentences(self.url):
-            run = experimenting.read_run(self.url, self._http.send(asked), progress)
+            run = experimenting.read_run(self.url, self._http.send(asked))
             address = experimenting.address_of(self.url, run)
             try:
+                experimenting.tell(progress, run)
                 for pause in experimenting.pauses():
                     if run["state"] == "finished":
                         break
                     time.sleep(pause)
-                    run = experimenting.read_run(self.url, self._http.get(address), progress)
+                    run = experimenting.read_run(self.url, self._http.get(address))
+                    experimenting.tell(progress, run)
                 response = self._http.send(experimenting.result_of(build, address))
             except BaseException:
                 with suppress(httpx.HTTPError):
@@ -266,21 +270,24 @@ class AsyncSensoriumClient:
         mouse: str | None = None,
         neurons: Iterable[int] | None = None,
         *,
+        against: str | None = None,
         progress: Follow | None = None,
         **settings: Any,
     ) -> xr.Dataset:
         """As `SensoriumClient.experiment`; a task that is cancelled cancels it there, too."""
         build = self._http.build_request
-        asked = experimenting.order(build, self.url, name, model, mouse, neurons, settings)
+        asked = experimenting.order(build, self.url, name, model, mouse, neurons, against, settings)
         with sentences(self.url):
-            run = experimenting.read_run(self.url, await self._http.send(asked), progress)
+            run = experimenting.read_run(self.url, await self._http.send(asked))
             address = experimenting.address_of(self.url, run)
             try:
+                experimenting.tell(progress, run)
                 for pause in experimenting.pauses():
                     if run["state"] == "finished":
                         break
                     await asyncio.sleep(pause)
-                    run = experimenting.read_run(self.url, await self._http.get(address), progress)
+                    run = experimenting.read_run(self.url, await self._http.get(address))
+                    experimenting.tell(progress, run)
                 response = await self._http.send(experimenting.result_of(build, address))
             except BaseException:
                 with suppress(httpx.HTTPError):

@@ -31,6 +31,7 @@ def order(
     model: str | None,
     mouse: str | None,
     neurons: Iterable[int] | None,
+    against: str | None,
     settings: dict[str, Any],
 ) -> httpx.Request:
     """Request of an experiment.
@@ -39,7 +40,7 @@ def order(
     ------
     DataError : a setting is nothing that JSON has.
     """
-    asked = {"experiment": name, "model": model, "mouse": mouse, "settings": settings}
+    asked = {"experiment": name, "model": model, "mouse": mouse, "against": against, "settings": settings}
     asked["neurons"] = None if neurons is None else np.asarray(neurons).tolist()
     try:
         content = json.dumps(asked, default=np.ndarray.tolist)
@@ -68,8 +69,8 @@ def pauses() -> Iterator[float]:
         pause = min(1.5 * pause, _LONGEST_PAUSE)
 
 
-def read_run(url: str, response: httpx.Response, follow: Follow | None) -> dict[str, Any]:
-    """State of a run, of which is told who follows it.
+def read_run(url: str, response: httpx.Response) -> dict[str, Any]:
+    """State of a run.
 
     Raises
     ------
@@ -83,9 +84,13 @@ def read_run(url: str, response: httpx.Response, follow: Follow | None) -> dict[
         run["id"], run["done"], run["total"]
     except KeyError as error:
         raise ForeignError from error
+    return run
+
+
+def tell(follow: Follow | None, run: dict[str, Any]) -> None:
+    """Tell who follows a run, if anybody does."""
     if follow is not None:
         follow(run)
-    return run
 
 
 def read_result(url: str, response: httpx.Response) -> xr.Dataset:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -133,7 +134,7 @@ def grating_responses(
     ------
     ConfigError : a grating is too fine or too fast for the model's frames.
     """
-    settings = {**others, **axes}
+    settings: dict[str, Any] = {**others, **axes}
     require_gratings(screen, timing.rate, settings["spatial_frequency"], settings["temporal_frequency"])
     gratings = (grating(screen, timing.times, **others, **point) for point in points(axes))
     return mean_responses(subject, (timing.after_blank(screen, video) for video in gratings), axes, timing)

@@ -29,7 +29,8 @@ def page(*heights: float) -> Iterator[tuple[Figure, Sequence[SubFigure]]]:
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, sum(heights)), layout="constrained")
-        yield figure, list(figure.subfigures(len(heights), 1, height_ratios=heights))
+        strips = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
+        yield figure, strips.ravel().tolist()
 
 
 def examples(

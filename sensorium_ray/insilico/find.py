@@ -69,7 +69,11 @@ def settings(name: str) -> list[Setting]:
     ConfigError : there is none of that name.
     """
     module = experiment(name)
-    about, local = _told(inspect.getdoc(module.Config) or ""), getattr(module, "LOCAL", ())
+    # A Config may extend one that several experiments share, whose docstring tells its part.
+    about: dict[str, str] = {}
+    for kind in reversed(module.Config.__mro__):
+        about |= _told(inspect.cleandoc(kind.__doc__ or ""))
+    local = getattr(module, "LOCAL", ())
     return [
         Setting(field.name, field.default, about.get(field.name, ""), field.name in local)
         for field in fields(module.Config)

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import DataError, InputError, SensoriumError
@@ -106,12 +107,20 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
         return problem(error.status, error.error, request_id=known, headers=again)
     if isinstance(error, HTTPException):
         unknown = InputError(error.detail, f"{request.method} {request.url.path}", "GET /v1/models lists the models")
-        return problem(error.status_code, unknown, headers=error.headers)
+        allowed = {"Allow": _allowed(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+        return problem(error.status_code, unknown, headers=allowed)
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, DataError(first["msg"], str(first["loc"][-1])))
     assert isinstance(error, DataError)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, error)
+
+
+def _allowed(request: Request) -> str:
+    """Methods of an address; the framework tells those of the first of its routes alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    known = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for methods in known for method in methods}))
 
 
 class _Failures:

@@ -9,6 +9,7 @@ replica ends, so do all of these.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
@@ -16,7 +17,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -36,6 +37,8 @@ _FILE = 2 * 1024**3
 """Bytes of a file of a result."""
 _FRAMES = 300
 """Asked for at once, as a usual request does: the next request waits for no more."""
+_ROWS = 10_000_000
+"""Of a table; of a result that has more there is none."""
 _ENOUGH = 2.0
 """Seconds after which a plan is enough."""
 RESULTS = {".nc": "application/x-netcdf", ".parquet": "application/vnd.apache.parquet"}
@@ -48,10 +51,16 @@ class _EnoughError(Exception):
 
 
 class Replica:
-    """The replica that answers, at the other end of a connection."""
+    """The replica that answers, at the other end of a connection.
 
-    def __init__(self, connection: Connection) -> None:
+    Parameters
+    ----------
+    model : which one is asked.
+    """
+
+    def __init__(self, connection: Connection, model: str) -> None:
         self._connection = connection
+        self._model = model
 
     def respond(self, clips: Iterable[Clip]) -> Iterator[np.ndarray]:
         """Responses to clips, (neurons, frames) float32 each."""
@@ -78,7 +87,7 @@ class Replica:
 
     def _ask(self, what: str, clips: Sequence[Clip], *more: np.ndarray) -> list[np.ndarray]:
         shown = (np.stack([getattr(clip, name) for clip in clips]) for name in CLIP_ARRAYS)
-        send(self._connection, {"ask": what}, *shown, *more)
+        send(self._connection, {"ask": what, "of": self._model}, *shown, *more)
         words, answered = receive(self._connection)
         if "fault" in words:
             raise InputError(*words["fault"])
@@ -98,6 +107,7 @@ class Plan:
     def __init__(self, neurons: int) -> None:
         self.frames = 0
         self.longest = 0
+        self.gradients = False
         self._neurons = neurons
         self._end = time.monotonic() + _ENOUGH
 
@@ -110,6 +120,7 @@ class Plan:
         self, clips: Sequence[Clip], weights: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Zeros, and gradients of zeros."""
+        self.gradients = True
         return [(self._count(clip), np.zeros_like(clip.video)) for clip in clips]
 
     def track(self, items: Iterable[np.ndarray], total: int, label: str) -> Iterator[np.ndarray]:
@@ -129,25 +140,37 @@ class Plan:
         return np.zeros((self._neurons, clip.frames), np.float32)
 
 
-def subject_of(about: dict[str, Any], answers: Replica | Plan) -> Subject:
-    """The subject that a replica describes."""
-    arrays = {name: np.asarray(about[name], np.float32) for name in ("behavior", "pupil_center")}
-    return Subject(
+def subject_of(about: dict[str, Any], answers: Callable[[str], Replica | Plan]) -> Subject:
+    """The subject that a replica describes.
+
+    Parameters
+    ----------
+    answers : who answers for a model.
+    """
+    who = answers(about["model"])
+    subject = Subject(
         model=about["model"],
         checksum=about["checksum"],
         mouse=about["mouse"],
         unit_ids=np.asarray(about["unit_ids"], np.int64),
         frame_shape=tuple(about["frame_shape"]),
         rate=about["rate"],
-        respond=answers.respond,
-        differentiate=answers.differentiate,
-        track=answers.track,
-        **arrays,
+        behavior=np.asarray(about["behavior"], np.float32),
+        pupil_center=np.asarray(about["pupil_center"], np.float32),
+        respond=who.respond,
+        differentiate=who.differentiate,
+        track=who.track,
     )
+    return subject.beside(subject_of(about["against"], answers)) if "against" in about else subject
 
 
-def plan(name: str, settings: dict[str, Any], about: dict[str, Any]) -> dict[str, int]:
-    """How many frames an experiment shows, as far as that can be seen beforehand, and those of its longest clip.
+def plan(name: str, settings: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """What an experiment asks for, as far as that can be seen beforehand.
+
+    Returns
+    -------
+    frames, longest : that it shows, and those of its longest clip.
+    gradients : whether it asks for some.
 
     Raises
     ------
@@ -156,20 +179,21 @@ def plan(name: str, settings: dict[str, Any], about: dict[str, Any]) -> dict[str
     counted = Plan(len(about["unit_ids"]))
     config = find.make_config(name, settings)
     try:
-        find.experiment(name).measure(subject_of(about, counted), config)
+        find.experiment(name).measure(subject_of(about, lambda _: counted), config)
     except _EnoughError:
         pass
     except (ValueError, TypeError, ArithmeticError, LookupError) as error:
         if not counted.frames:  # afterwards it may be that nothing can be made of zeros
             raise InputError(f"cannot be made with these settings ({error})", name, "change them") from error
-    return {"frames": counted.frames, "longest": counted.longest}
+    return {"frames": counted.frames, "longest": counted.longest, "gradients": counted.gradients}
 
 
-def make(name: str, settings: dict[str, Any], about: dict[str, Any], replica: Replica) -> None:
+def make(name: str, settings: dict[str, Any], about: dict[str, Any], connection: Connection) -> None:
     """Make an experiment, and write its result and its pictures to the working folder."""
-    result = run_experiment(name, subject_of(about, replica), **settings)
+    result = run_experiment(name, subject_of(about, lambda model: Replica(connection, model)), **settings)
     for ending in RESULTS:
-        save_result(result, f"result{ending}")
+        if ending != ".parquet" or math.prod(result.sizes.values()) <= _ROWS:
+            save_result(result, f"result{ending}")
     for ending in PICTURES:
         write_picture(result, f"picture{ending}")
 
@@ -181,10 +205,10 @@ def work(connection: Connection) -> None:
     signal.alarm(asked["seconds"])
     try:
         if asked["folder"] is None:
-            send(connection, {"planned": plan(name, settings, about)})
+            send(connection, plan(name, settings, about))
         else:
             os.chdir(asked["folder"])  # whose files go where it goes, and nowhere once it is removed
-            make(name, settings, about, Replica(connection))
+            make(name, settings, about, connection)
             send(connection, {"finished": True})
     except InputError as error:
         send(connection, {"fault": [error.what, error.where, error.mend]})

@@ -22,8 +22,8 @@ from .monitoring import FRAMES
 from .parcels import receive, send
 from .predictors import Predictors
 from .problems import Refusal
-from .runs import Run, Runs
-from .served import Models, Served
+from .runs import Order, Run, Runs
+from .served import Models, Served, find
 
 MOST_FRAMES = 216_000
 """That an experiment may show: two hours of 30 a second, as long as a clip may be."""
@@ -70,43 +70,37 @@ class Laboratory:
         self._closed = False
         threading.Thread(target=self._work, name="laboratory", daemon=True).start()
 
-    def plan(
-        self, experiment: str, settings: dict[str, Any], model: Served, mouse: str, neurons: list[int] | None
-    ) -> None:
+    def plan(self, order: Order) -> None:
         """Refuse an experiment that cannot be made, or shows too much.
 
         Raises
         ------
-        InputError : its settings are impossible, or it shows more than `MOST_FRAMES`.
+        InputError : its settings are impossible, it shows more than `MOST_FRAMES`, or needs gradients that are unknown.
         FullError : too many wait, or are being planned.
         """
         self.runs.require_room()
-        about = describe_subject(model, mouse, neurons)
+        about = self._describe(order)
         if not self._planning.acquire(blocking=False):
             raise FullError("has no room to plan one more experiment now", "the endpoint", "ask again in a minute")
         try:
-            with _process(None, experiment, settings, about, _PLANNING) as connection:
+            with _process(None, order, about, _PLANNING) as connection:
                 words, _ = receive(connection)
         except EOFError as error:
             what = f"takes more than {_PLANNING} s to plan, or ended meanwhile"
-            raise DataError(what, experiment, "ask for less; the endpoint's log may tell why") from error
+            raise DataError(what, order.experiment, "ask for less; the endpoint's log may tell why") from error
         finally:
             self._planning.release()
         if "fault" in words:
             raise InputError(*words["fault"])
-        _require_size(experiment, **words["planned"])
+        _require_size(order, words["frames"], words["longest"])
+        for name in filter(None, (order.model, order.against) if words["gradients"] else ()):
+            if not find(self._models, name).tells_gradients:
+                mend = "choose one that came with its weights, as `sensorium export` writes them"
+                raise DataError(f"'{name}' tells no gradients, which {order.experiment} needs", "model", mend)
 
-    def take(
-        self,
-        owner: str | None,
-        experiment: str,
-        settings: dict[str, Any],
-        model: Served,
-        mouse: str,
-        neurons: list[int] | None,
-    ) -> Run:
+    def take(self, order: Order, owner: str | None) -> Run:
         """As `Runs.add`; it is made as soon as those before it are."""
-        run = self.runs.add(owner, experiment, settings, model.manifest.name, mouse, neurons)
+        run = self.runs.add(order, owner)
         self._wanted.set()
         return run
 
@@ -140,25 +134,23 @@ class Laboratory:
             except Refusal as refusal:
                 self.runs.end(run, str(refusal.error))
             except Exception:
-                logger.exception("experiment %s of %s failed", run.experiment, run.model)
+                logger.exception("experiment %s of %s failed", run.order.experiment, run.order.model)
                 self.runs.end(run, _FAILED)
             self.runs.sweep()
         return True
 
     def _make(self, run: Run) -> None:
-        model = self._models.get(run.model)
-        if model is None:
-            raise DataError(f"'{run.model}' is no longer here", "model", "ask again with another")
-        about = describe_subject(model, run.mouse, run.neurons)
+        order = run.order
+        about = self._describe(order)
         making: Run | None = self.runs.update(run, state="running", attempts=run.attempts + 1, done=0, total=0)
         end, told, shown = time.monotonic() + SECONDS, 0.0, 0
-        with _process(self.runs.made(run), run.experiment, run.settings, about, SECONDS + _PLANNING) as connection:
+        with _process(self.runs.made(run), order, about, SECONDS + _PLANNING) as connection:
             while making is not None:
                 if self._closed:
                     self.runs.update(making, state="waiting", attempts=run.attempts, done=0, total=0)
                     return
                 if time.monotonic() > end:
-                    raise DataError(f"takes longer than {SECONDS // 3600} hours", run.experiment, "ask for less")
+                    raise DataError(f"takes longer than {SECONDS // 3600} hours", order.experiment, "ask for less")
                 if not connection.poll(_LOOKS):
                     making = making if self.runs.find(run.id) else None
                     continue
@@ -174,13 +166,15 @@ class Laboratory:
                 if "ask" in words:
                     clips, weights = _asked(arrays, about["rate"])
                     shown += sum(clip.frames for clip in clips)
-                    _require_size(run.experiment, shown, clips[0].frames)
-                    self._answer(connection, run, clips, weights)
+                    _require_size(order, shown, clips[0].frames)
+                    self._answer(connection, order, words["of"], clips, weights)
 
-    def _answer(self, connection: Connection, run: Run, clips: list[Clip], weights: np.ndarray | None) -> None:
-        neurons = None if run.neurons is None else np.asarray(run.neurons)
-        FRAMES.labels(run.model).inc(sum(clip.frames for clip in clips))
-        asked = (run.model, clips, run.mouse, neurons)
+    def _answer(
+        self, connection: Connection, order: Order, model: str, clips: list[Clip], weights: np.ndarray | None
+    ) -> None:
+        neurons = None if order.neurons is None else np.asarray(order.neurons)
+        FRAMES.labels(model).inc(sum(clip.frames for clip in clips))
+        asked = (model, clips, order.mouse, neurons)
         try:
             if weights is None:
                 answered = self._predictors.respond(*asked).result()
@@ -191,21 +185,28 @@ class Laboratory:
         else:
             send(connection, {}, *answered)
 
+    def _describe(self, order: Order) -> dict[str, Any]:
+        """The subject of an experiment, in plain values.
 
-def describe_subject(model: Served, mouse: str, neurons: list[int] | None) -> dict[str, Any]:
-    """The subject of an experiment, in plain values.
+        Raises
+        ------
+        DataError : a neuron is unknown, or a model does not know the mouse's mean behaviour.
+        Refusal : 404, there is no such model or mouse.
+        """
+        about = _described(find(self._models, order.model), order)
+        if order.against is not None:
+            about["against"] = _described(find(self._models, order.against), order)
+        return about
 
-    Raises
-    ------
-    DataError : a neuron is unknown, or the model does not know the mouse's mean behaviour.
-    """
-    entry = model.entry(mouse)
-    behavior, pupil_center = mean_state(mouse, entry.behavior_mean, entry.pupil_center_mean)
+
+def _described(model: Served, order: Order) -> dict[str, Any]:
+    entry = model.entry(model.mouse(order.mouse))
+    behavior, pupil_center = mean_state(entry.name, entry.behavior_mean, entry.pupil_center_mean)
     return {
         "model": model.manifest.name,
         "checksum": model.checksum,
-        "mouse": mouse,
-        "unit_ids": model.unit_ids(mouse)[chosen_neurons(len(entry.unit_ids), neurons)].tolist(),
+        "mouse": entry.name,
+        "unit_ids": model.unit_ids(entry.name)[chosen_neurons(len(entry.unit_ids), order.neurons)].tolist(),
         "frame_shape": list(model.manifest.frame_shape),
         "rate": model.manifest.rate,
         "behavior": behavior.tolist(),
@@ -214,12 +215,10 @@ def describe_subject(model: Served, mouse: str, neurons: list[int] | None) -> di
 
 
 @contextmanager
-def _process(
-    folder: Path | None, experiment: str, settings: dict[str, Any], about: dict[str, Any], seconds: int
-) -> Iterator[Connection]:
+def _process(folder: Path | None, order: Order, about: dict[str, Any], seconds: int) -> Iterator[Connection]:
     """A process that makes an experiment in a folder, or plans it where that is None, and ends with the block."""
     with forking.HERE.connect() as connection:
-        asked = {"experiment": experiment, "settings": settings, "subject": about, "seconds": seconds}
+        asked = {"experiment": order.experiment, "settings": order.settings, "subject": about, "seconds": seconds}
         send(connection, {**asked, "folder": None if folder is None else str(folder)})
         yield connection
 
@@ -231,9 +230,9 @@ def _asked(arrays: list[np.ndarray], rate: float) -> tuple[list[Clip], np.ndarra
     return clips, weights[0] if weights else None
 
 
-def _require_size(experiment: str, frames: int, longest: int) -> None:
-    mend = "ask for fewer conditions, or shorter ones"
+def _require_size(order: Order, frames: int, longest: int) -> None:
+    mend = "ask for fewer conditions or neurons, or for less of each"
     if frames > MOST_FRAMES:
-        raise DataError(f"shows {frames:,} frames, and may show {MOST_FRAMES:,}", experiment, mend)
+        raise DataError(f"shows {frames:,} frames, and may show {MOST_FRAMES:,}", order.experiment, mend)
     if longest > LONGEST:
-        raise DataError(f"shows clips of {longest:,} frames, which may have {LONGEST:,}", experiment, mend)
+        raise DataError(f"shows clips of {longest:,} frames, which may have {LONGEST:,}", order.experiment, mend)

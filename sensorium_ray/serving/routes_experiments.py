@@ -30,7 +30,7 @@ from .openapi import EXPERIMENT, EXPERIMENTED, FORGOTTEN, PICTURE, REFUSED, RESU
 from .problems import Refusal, bad_request, problem
 from .protocol_v1 import media_type_of
 from .requests import about
-from .runs import Run
+from .runs import Order, Run
 from .served import Models, find
 
 _LIMIT = MEBIBYTE
@@ -53,6 +53,7 @@ class Asked(BaseModel):
     experiment: str
     model: str | None = None
     mouse: str | None = None
+    against: str | None = None
     neurons: list[int] | None = Field(None, min_length=1, max_length=_MOST_NEURONS)
     settings: dict[str, Any] = {}
 
@@ -92,10 +93,11 @@ def routes(models: Models, laboratory: Laboratory | None) -> APIRouter:
         _check(asked.experiment, asked.settings)
         owner = None if request.user is None else request.user.name
 
+        order = Order(asked.experiment, asked.settings, model.manifest.name, mouse, asked.neurons, asked.against)
+
         def take() -> Run:
-            wanted = (asked.experiment, asked.settings, model, mouse, asked.neurons)
-            open_laboratory.plan(*wanted)
-            return open_laboratory.take(owner, *wanted)
+            open_laboratory.plan(order)
+            return open_laboratory.take(order, owner)
 
         try:
             run = await asyncio.to_thread(take)
@@ -203,7 +205,7 @@ def _told(run: Run) -> dict[str, Any]:
     """What is told of a run."""
     told = asdict(run)
     del told["attempts"]
-    return told
+    return told | told.pop("order")
 
 
 def _liked(request: Request, forms: dict[str, str]) -> str:
@@ -221,6 +223,9 @@ def _sent(laboratory: Laboratory, run: Run, name: str, ending: str, forms: dict[
     try:
         file = path.open("rb")
     except FileNotFoundError as error:
+        if laboratory.runs.find(run.id) is not None:
+            what = "is too large for a table"
+            raise Refusal(HTTPStatus.NOT_ACCEPTABLE, DataError(what, "the result", "fetch it as netCDF")) from error
         raise Refusal(HTTPStatus.NOT_FOUND, DataError("there is none of this id", "run")) from error
     headers = {
         "Content-Length": str(os.fstat(file.fileno()).st_size),
@@ -231,7 +236,7 @@ def _sent(laboratory: Laboratory, run: Run, name: str, ending: str, forms: dict[
 
 
 def _filed(run: Run, path: Path) -> str:
-    return f'inline; filename="{run.experiment}-{run.id[:8]}{path.suffix}"'
+    return f'inline; filename="{run.order.experiment}-{run.id[:8]}{path.suffix}"'
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:

@@ -40,6 +40,25 @@ _ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An experiment that is asked for.
+
+    Parameters
+    ----------
+    experiment, settings : which one, and the settings that are to be others than usual.
+    model, mouse, neurons : whom it is made on; neurons are indices, None: all.
+    against : another model of the same neurons, for experiments that compare two.
+    """
+
+    experiment: str
+    settings: dict[str, Any]
+    model: str
+    mouse: str
+    neurons: list[int] | None = None
+    against: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """An experiment that was asked for, and what became of it.
 
@@ -47,8 +66,7 @@ class Run:
     ----------
     id : hexadecimal digits.
     owner : name of the key that asked; None: no keys are asked for.
-    experiment, settings : which one, and the settings that were given.
-    model, mouse, neurons : whom it is made on; neurons are indices, None: all.
+    order : what was asked for.
     asked, ended : when (ISO 8601, UTC); ended is empty until then.
     state : 'waiting' and 'running' until it is 'finished' or 'failed'.
     done, total : how far it is, in clips or steps; 0 of 0 until it is known.
@@ -58,11 +76,7 @@ class Run:
 
     id: str
     owner: str | None
-    experiment: str
-    settings: dict[str, Any]
-    model: str
-    mouse: str
-    neurons: list[int] | None
+    order: Order
     asked: str
     ended: str = ""
     state: State = "waiting"
@@ -95,15 +109,7 @@ class Runs:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / _LOCK).touch()
 
-    def add(
-        self,
-        owner: str | None,
-        experiment: str,
-        settings: dict[str, Any],
-        model: str,
-        mouse: str,
-        neurons: list[int] | None,
-    ) -> Run:
+    def add(self, order: Order, owner: str | None) -> Run:
         """Let an experiment wait for its turn.
 
         Raises
@@ -111,7 +117,7 @@ class Runs:
         FullError : too many wait.
         DataError : the disk is full.
         """
-        run = Run(uuid.uuid4().hex, owner, experiment, settings, model, mouse, neurons, _now())
+        run = Run(uuid.uuid4().hex, owner, order, _now())
         with self._locked():
             self.require_room()
             with atomic_path(self._folder / run.id) as partial:
@@ -200,8 +206,9 @@ class Runs:
 
     def _read(self, name: str) -> Run | None:
         try:
-            return Run(**read_json(self._folder / name / _RUN))
-        except (DataError, TypeError):  # it was removed, or another version wrote it
+            found = read_json(self._folder / name / _RUN)
+            return Run(**found | {"order": Order(**found["order"])})
+        except (DataError, TypeError, KeyError):  # it was removed, or another version wrote it
             return None
 
     def _locked(self) -> AbstractContextManager[None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..bundle.anatomy import Anatomy, read_anatomy
-from ..bundle.manifest import MANIFEST, Manifest, MouseEntry, bundle_checksum
+from ..bundle.manifest import MANIFEST, ONNX, WEIGHTS, Manifest, MouseEntry, bundle_checksum
 from ..data.clip import Clip
 from ..errors import DataError
 from .problems import Refusal
@@ -55,6 +55,12 @@ class Served:
     def unit_ids(self, mouse: str) -> np.ndarray:
         """Unit ids of one of its mice, in the order of the answers: (neurons,) int64."""
         return np.asarray(self.entry(mouse).unit_ids, dtype=np.int64)
+
+    @property
+    def tells_gradients(self) -> bool:
+        """Whether it came with what gradients are computed from, weights for torch."""
+        files = self.manifest.files
+        return all(file.removesuffix(ONNX) + WEIGHTS in files for file in files if file.endswith(ONNX))
 
     def anatomy(self, mouse: str) -> Anatomy:
         """Where the neurons of one of its mice lie, as far as it is known; read when it is first asked for.

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from pretended import pretend
+from insilico.pretended import pretend
 
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.insilico.run import run_experiment

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pretended import pretend
+from insilico.pretended import pretend
 
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.insilico import conditions
@@ -41,6 +41,7 @@ def test_responses_belong_to_their_conditions() -> None:
     assert np.allclose(response, [expected, 2 * expected])
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_the_best_place_is_where_the_greatest_response_lies(seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=(4, 3, 2, 5))

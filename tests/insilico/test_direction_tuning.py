@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium_ray.errors import ConfigError
@@ -25,6 +25,7 @@ def curve(values: np.ndarray) -> xr.DataArray:
     return xr.DataArray(values[None], {"direction": directions}, ("neuron", "direction"))
 
 
+@settings(max_examples=30)
 @given(st.floats(0, 360), st.floats(0.3, 5), st.floats(0, 2), st.integers(8, 24))
 def test_a_von_mises_curves_direction_is_recovered(peak: float, sharpness: float, floor: float, count: int) -> None:
     angle = np.radians(np.arange(count) * 360 / count - peak)
@@ -33,6 +34,7 @@ def test_a_von_mises_curves_direction_is_recovered(peak: float, sharpness: float
     assert 0 < found["dsi"].item() <= 1
 
 
+@settings(max_examples=30)
 @given(st.floats(0, 180), st.floats(0.3, 2))
 def test_bars_lie_across_the_way_that_they_move(axis: float, sharpness: float) -> None:
     angle = np.radians(np.arange(16) * 22.5 - axis)
@@ -66,7 +68,7 @@ def test_a_simulated_mouses_preferences_are_recovered(subject: Subject, truth: p
 
 
 def test_impossible_settings_are_refused(subject: Subject) -> None:
-    for settings, sentence in (
+    for wrong, sentence in (
         ({"directions": 2}, "directions: is 2; give 3 or more"),
         ({"spatial_frequencies": []}, "spatial_frequencies: are"),
         ({"temporal_frequencies": [-1.0]}, "temporal_frequencies: is -1.0; give one number or more above 0"),
@@ -75,7 +77,7 @@ def test_impossible_settings_are_refused(subject: Subject) -> None:
         ({"direction": 3}, "did you mean 'directions'"),
     ):
         with pytest.raises(ConfigError, match=sentence):
-            run_experiment("direction_tuning", subject, **settings)
+            run_experiment("direction_tuning", subject, **wrong)
 
 
 def test_frames_decide_what_can_be_shown(subject: Subject) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pretended import pretend
+from insilico.pretended import pretend
 
 from sensorium_ray.benchmark import FAMILIES
 from sensorium_ray.data.stimuli import STIMULI

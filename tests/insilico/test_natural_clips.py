@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pretended import pretend
+from insilico.pretended import pretend
 from tiny_store import Tiny
 
 from sensorium_ray.data.stimuli import natural_movie

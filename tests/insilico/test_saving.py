@@ -13,7 +13,7 @@ from sensorium_ray.results import ENDINGS, load_result, save_result
 
 
 def result() -> xr.Dataset:
-    """Of every kind that experiments return: numbers, strings, truth values, and variables of few dimensions or none."""
+    """One with every kind of variable that experiments return, of all dimensions, some or none."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(3, 2, 4)).astype(np.float32)
     values[1, 0, 2] = np.nan
@@ -83,7 +83,7 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["result.csv", "result"])
 def test_other_names_are_refused(tmp_path: Path, name: str) -> None:
     for action in (lambda: save_result(result(), tmp_path / name), lambda: load_result(tmp_path / name)):
-        with pytest.raises(ConfigError, match="let it end with .nc or .parquet"):
+        with pytest.raises(ConfigError, match=r"let it end with \.nc or \.parquet"):
             action()
 
 

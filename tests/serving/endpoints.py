@@ -61,6 +61,12 @@ class Awaited:
     def predict(self, *asked: Any, **options: Any) -> Any:
         return self._ask("predict", *asked, **options)
 
+    def experiment(self, *asked: Any, **options: Any) -> Any:
+        return self._ask("experiment", *asked, **options)
+
+    def gradients(self, *asked: Any, **options: Any) -> Any:
+        return self._ask("gradients", *asked, **options)
+
     def stream(self, *asked: Any, **options: Any) -> Any:
         return iter(self._ask("stream", *asked, **options))
 

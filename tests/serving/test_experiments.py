@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import xarray as xr
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
-from serving.endpoints import until
+from serving.endpoints import Awaited, answering, until
 
+from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import Clip
+from sensorium_ray.errors import EndpointError
 from sensorium_ray.insilico.opening import open_subject
 from sensorium_ray.insilico.run import run_experiment
 from sensorium_ray.results import load_result
@@ -29,10 +32,11 @@ from sensorium_ray.serving.catalogue import Catalogue
 from sensorium_ray.serving.laboratory import Laboratory
 from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.problems import PROBLEM
-from sensorium_ray.serving.runs import Runs
+from sensorium_ray.serving.runs import Order, Runs
 
 URL = "/v1/experiments"
-SETTINGS = {"directions": 4, "spatial_frequencies": [0.05], "temporal_frequencies": [2.0], "seconds": 0.5}
+SETTINGS = {"directions": 4, "spatial_frequencies": [0.01], "temporal_frequencies": [2.0], "seconds": 0.5}
+ORDER = Order("direction_tuning", SETTINGS, "tiny", "mouse-a", [0])
 ASKED = {"experiment": "direction_tuning", "mouse": "mouse-a", "neurons": [0, 2], "settings": SETTINGS}
 
 
@@ -144,7 +148,7 @@ def test_what_is_wrong_is_told_before_it_waits(
     ("settings", "told"),
     [
         ({"monitor": [1.0, 2.0]}, "monitor: is (1.0, 2.0)"),
-        ({"directions": 5000, "seconds": 1.0}, "direction_tuning: shows 1,800,000 frames, and may show 216,000"),
+        (SETTINGS | {"directions": 5000}, "direction_tuning: shows 225,000 frames, and may show 216,000; ask for"),
         ({"directions": 10**12}, "direction_tuning: needs more than 8 GiB of memory"),
     ],
 )
@@ -172,6 +176,11 @@ def test_paths_of_the_clients_computer_are_refused(web: TestClient, monkeypatch:
     assert (answer.status_code, answer.json()["field"]) == (422, "monitor")
     [kind] = [kind for kind in web.get(URL).json()["experiments"] if kind["name"] == "direction_tuning"]
     assert "monitor" not in [setting["name"] for setting in kind["settings"]]
+
+
+def test_an_address_tells_all_its_methods(web: TestClient) -> None:
+    answer = web.put(URL)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
 
 @pytest.mark.parametrize("name", ["x", "0" * 32, "..%2F..", "lock", "0" * 5000])
@@ -221,10 +230,10 @@ def test_what_has_ended_is_kept_in_bounds(tmp_path: Path, monkeypatch: pytest.Mo
     kept = Runs(tmp_path)
     names = []
     for _ in range(4):
-        run = kept.add(None, "direction_tuning", {}, "tiny", "mouse-a", None)
+        run = kept.add(ORDER, None)
         kept.end(run)
         names.append(run.id)
-    waiting = kept.add(None, "direction_tuning", {}, "tiny", "mouse-a", None)
+    waiting = kept.add(ORDER, None)
     (tmp_path / "dead.partial").mkdir()
     kept.sweep()
     assert [run.id for run in kept.all()] == [*names[2:], waiting.id]
@@ -281,6 +290,40 @@ def test_requests_wait_for_no_more_than_a_usual_one(models: Catalogue, tmp_path:
     found.close()
 
 
+@pytest.fixture
+def url(web: TestClient) -> Iterator[str]:
+    with answering(web.app) as url:
+        yield url
+
+
+@pytest.mark.parametrize("client_of", [SensoriumClient, Awaited])
+def test_a_client_waits_for_what_is_found(client_of: Any, url: str, bundles: Path) -> None:
+    states: list[dict[str, Any]] = []
+    whom = ("tiny", "mouse-a", np.array([0, 2]))
+    found = client_of(url).experiment("direction_tuning", *whom, progress=states.append, **SETTINGS)
+    expected = run_experiment("direction_tuning", open_subject(bundles / "tiny", "mouse-a", [0, 2]), **SETTINGS)
+    xr.testing.assert_allclose(found, expected)
+    assert {**expected.attrs, "version": ""} == {**found.attrs, "version": ""}
+    assert (states[-1]["state"], states[-1]["done"], states[-1]["total"]) == ("finished", 4, 4)
+    with pytest.raises(EndpointError, match="direction_tuning: has no setting 'direction'"):
+        client_of(url).experiment("direction_tuning", *whom, direction=1)
+
+
+@pytest.mark.usefixtures("unmade")
+@pytest.mark.parametrize("client_of", [SensoriumClient, Awaited])
+def test_who_waits_no_longer_cancels(client_of: Any, models: Catalogue, tmp_path: Path) -> None:
+    found = Laboratory(tmp_path, models, Predictors(models))
+
+    def interrupt(_: dict[str, Any]) -> None:
+        if found.runs.all():
+            raise KeyboardInterrupt
+
+    with answering(endpoint(models, found).app) as url:
+        with pytest.raises(KeyboardInterrupt):
+            client_of(url).experiment("direction_tuning", "tiny", "mouse-a", progress=interrupt)
+        assert found.runs.all() == []
+
+
 _DIES = """
     import os, signal, time
     from pathlib import Path
@@ -298,7 +341,7 @@ _DIES = """
 
 def test_a_kill_while_it_is_made_loses_nothing(bundles: Path, models: Catalogue, tmp_path: Path) -> None:
     kept = Runs(tmp_path)
-    run = kept.add(None, "direction_tuning", SETTINGS, "tiny", "mouse-a", [0])
+    run = kept.add(ORDER, None)
     code = textwrap.dedent(_DIES).format(bundles=str(bundles), folder=str(tmp_path))
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     left = kept.find(run.id)
@@ -315,7 +358,7 @@ def test_a_kill_while_it_is_made_loses_nothing(bundles: Path, models: Catalogue,
 
 def test_a_run_that_ends_its_replica_again_and_again_is_given_up(models: Catalogue, tmp_path: Path) -> None:
     kept = Runs(tmp_path)
-    run = kept.add(None, "direction_tuning", SETTINGS, "tiny", "mouse-a", [0])
+    run = kept.add(ORDER, None)
     kept.update(run, state="running", attempts=laboratory.ATTEMPTS)
     web = endpoint(models, Laboratory(tmp_path, models, Predictors(models)))
     told = ended(web, f"{URL}/runs/{run.id}")
@@ -327,7 +370,7 @@ def test_a_run_that_ends_its_replica_again_and_again_is_given_up(models: Catalog
 def test_an_endpoint_that_stops_leaves_a_run_to_the_next(models: Catalogue, tmp_path: Path) -> None:
     slow = Slow(models, lambda: found.close())  # noqa: PLW0108 - it is made below
     found = Laboratory(tmp_path, models, slow)
-    run = found.take(None, "direction_tuning", SETTINGS, models["tiny"], "mouse-a", [0])
+    run = found.take(ORDER, None)
     until(lambda: (left := found.runs.find(run.id)) is not None and left.attempts == 0 and slow.asked)
     left = found.runs.find(run.id)
     assert left is not None

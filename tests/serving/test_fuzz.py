@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ from fastapi.testclient import TestClient
 from npz import pack
 
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
+from sensorium_ray.serving import runs
 from sensorium_ray.serving.answers import FORMS, JSON, NPZ
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.catalogue import Catalogue
+from sensorium_ray.serving.laboratory import Laboratory
 from sensorium_ray.serving.predictors import Predictors
 from sensorium_ray.serving.protocol_v2 import HEADER_LENGTH
 
 V1, V2 = "/v1/models/tiny/predict", "/v2/models/tiny/infer"
+GRADIENTS, EXPERIMENTS = "/v1/models/tiny/gradients", "/v1/experiments"
 ODD: list[Any] = [
     None,
     True,
@@ -61,9 +66,22 @@ QUERY = ["mouse", "neurons", "unit_ids", "areas", "frames", "mean", "dtype", "ra
 
 
 @pytest.fixture(scope="module")
-def web(bundles: Path) -> TestClient:
+def web(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """An endpoint that plans and makes no experiment, and whose gradients are 0."""
     models = Catalogue(bundles)
-    return TestClient(make_app(models, Predictors(models).predict))
+    predictors = Predictors(models)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Laboratory, "_make_next", lambda _: False)
+        patch.setattr(Laboratory, "plan", lambda *_: None)
+        patch.setattr(runs, "WAITING", 10_000)
+        made = Laboratory(tmp_path_factory.mktemp("runs"), models, predictors)
+        yield TestClient(make_app(models, predictors.predict, laboratory=made, differentiate=no_slope))
+
+
+def no_slope(_: str, clips: Any, __: str, ___: Any, weights: np.ndarray) -> Future[tuple[np.ndarray, ...]]:
+    told: Future[tuple[np.ndarray, ...]] = Future()
+    told.set_result((weights, np.stack([clip.video for clip in clips])))
+    return told
 
 
 class Fuzzer:
@@ -76,7 +94,7 @@ class Fuzzer:
 
     def request(self) -> dict[str, Any]:
         """Address, headers and content of one request."""
-        kind = self.choose(["npz", "json", "form", "v2", "binary"])
+        kind = self.choose(["npz", "json", "form", "v2", "binary", "gradients", "experiment"])
         made: dict[str, Any] = getattr(self, f"_{kind}")()
         if self.random.random() < 0.6:
             made["content"] = self.damaged(made["content"])
@@ -179,6 +197,18 @@ class Fuzzer:
         text = self._text({"inputs": inputs, "parameters": {"mouse": "mouse-a", "binary_data_output": True}})
         tail = b"".join(np.ascontiguousarray(array).tobytes() for array in self.arrays.values())
         return {"url": V2, "content": text + tail, "headers": {HEADER_LENGTH: str(len(text))}, "params": {}}
+
+    def _gradients(self) -> dict[str, Any]:
+        made = self._npz()
+        if self.random.random() < 0.5:
+            made["content"] = pack({**self.arrays, "weights": np.ones((self.choose([2, 3]), 3))})
+        return made | {"url": GRADIENTS}
+
+    def _experiment(self) -> dict[str, Any]:
+        settings = {"directions": 4, "spatial_frequencies": [0.05], "contrast": 0.5}
+        tree = {"experiment": "direction_tuning", "model": "tiny", "mouse": "mouse-a", "neurons": [0, 2]}
+        content = self._text({**tree, "settings": settings})
+        return {"url": EXPERIMENTS, "content": content, "headers": {"content-type": JSON}, "params": {}}
 
 
 @pytest.mark.parametrize(

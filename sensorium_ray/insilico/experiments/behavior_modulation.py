@@ -129,12 +129,13 @@ def summary(response: xr.DataArray) -> dict[str, xr.DataArray]:
     speed, pupil = xr.broadcast(response["speed"] / _RUNNING_UNIT, response["pupil"] / _PUPIL_UNIT)
     design = np.column_stack([np.ones(speed.size), speed.values.ravel(), pupil.values.ravel()])
     responses = response.values.reshape(len(response), -1).astype(np.float64)
-    positive = (responses > 0).all(axis=1)
+    positive = np.asarray(responses.min(axis=1) > 0)
     logarithms = np.log(np.where(positive[:, None], responses, 1.0))
-    _, *gains = np.where(positive, np.linalg.lstsq(design, logarithms.T)[0], np.nan)
+    fitted = np.linalg.lstsq(design, logarithms.T)[0]
+    fitted[:, ~positive] = np.nan
     found = {
-        f"{name}_gain": xr.DataArray(gain, dims="neuron")
-        for name, gain in zip(("running", "pupil"), gains, strict=True)
+        "running_gain": xr.DataArray(fitted[1], dims="neuron"),
+        "pupil_gain": xr.DataArray(fitted[2], dims="neuron"),
     }
     for name, axis, other in (("running", "speed", "pupil"), ("pupil", "pupil", "speed")):
         curve = response.mean(other)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from scipy.optimize import curve_fit
+from scipy.optimize import least_squares
 
 from ...errors import ConfigError
 from ...report.figures import COLOURS
@@ -20,6 +20,8 @@ from ..conditions import Timing
 from ..drawing import GUIDE, examples, histogram, page, spread
 from ..screen import MONITOR, Screen
 from ..subject import Subject
+
+Value = float | np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     blank : (neuron,) response to a blank screen, which is a contrast of 0.
     best_direction, best_spatial_frequency, best_temporal_frequency : (neuron,) of that grating.
     c50, exponent, r_max, baseline : (neuron,) of the curve; r_max is what the response gains, on top of the baseline,
-        where the contrast is without bounds. NaN where the response does not change.
+        where the contrast is without bounds, and a c50 of 1 or more only says that it does not saturate on any
+        screen. NaN where the response does not change.
     r_squared : (neuron,) share of the response's variance that the curve explains.
     """
     kinds = {
@@ -83,42 +86,47 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
 
 
 _FITTED = ("c50", "exponent", "r_max", "baseline", "r_squared")
-_STARTS = ((0.1, 2.0), (0.4, 2.0), (0.4, 1.0))
-"""Semi-saturation and exponent from which a fit begins; the best one counts."""
-_LEAST, _MOST = (0.005, 0.3, 0.0, -1.0), (2.0, 8.0, 4.0, 1.0)
-"""Bounds of c50, exponent, r_max and baseline, where the response goes from 0 to 1."""
+_LEAST, _MOST = (0.005, 0.3), (2.0, 8.0)
+"""Bounds of c50 and exponent."""
+_STARTS = [(c50, exponent) for c50 in np.geomspace(0.03, 1.5, 6) for exponent in (0.7, 1.5, 3.0, 6.0)]
+"""Of which the best is where a fit begins, so that it does not end in a hollow of its own."""
 
 
-def naka_rushton(
-    contrast: np.ndarray,
-    c50: float | np.ndarray,
-    exponent: float | np.ndarray,
-    r_max: float | np.ndarray,
-    baseline: float | np.ndarray,
-) -> np.ndarray:
+def naka_rushton(contrast: np.ndarray, c50: Value, exponent: Value, r_max: Value, baseline: Value) -> np.ndarray:
     """Response at a contrast."""
     raised = contrast**exponent
     return np.asarray(baseline + r_max * raised / (raised + c50**exponent))
 
 
 def fit(contrasts: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """The curve through the responses of one neuron: c50, exponent, r_max, baseline and r²; NaN where it is flat."""
+    """The curve through the responses of one neuron: c50, exponent, r_max, baseline and r²; NaN where it is flat.
+
+    For a c50 and an exponent the other two are those of a straight line, so that only two are looked for (variable
+    projection, Golub & Pereyra 1973, SIAM J. Numer. Anal. 10).
+    """
     low, height = float(response.min()), float(np.ptp(response))
     if not height > 1e-6 * max(abs(low), 1e-12):
         return np.full(len(_FITTED), np.nan)
     scaled = (response.astype(np.float64) - low) / height
-    best, least = np.full(4, np.nan), np.inf
-    for start in _STARTS:
-        try:
-            found, _ = curve_fit(naka_rushton, contrasts, scaled, (*start, 1.0, 0.0), bounds=(_LEAST, _MOST))
-        except RuntimeError:  # it did not settle from here
-            continue
-        error = float(((naka_rushton(contrasts, *found) - scaled) ** 2).sum())
-        if error < least:
-            best, least = found, error
-    c50, exponent, r_max, baseline = best
-    explained = 1 - least / float(((scaled - scaled.mean()) ** 2).sum())
-    return np.array([c50, exponent, r_max * height, low + baseline * height, explained])
+
+    def line(shape: np.ndarray) -> tuple[np.ndarray, float, float]:
+        """The curve of a c50 and an exponent, and what it is best multiplied with, 0 or more, and put upon."""
+        curve = naka_rushton(contrasts, shape[0], shape[1], 1.0, 0.0)
+        about = curve - curve.mean()
+        slope = max(0.0, float(about @ scaled / (about @ about)))
+        return curve, slope, float(scaled.mean() - slope * curve.mean())
+
+    def error(logarithms: np.ndarray) -> np.ndarray:
+        curve, slope, offset = line(np.exp(logarithms))
+        return np.asarray(offset + slope * curve - scaled)
+
+    logarithms = np.log(_STARTS)
+    start = min(logarithms, key=lambda shape: float((error(shape) ** 2).sum()))
+    found = least_squares(error, start, bounds=(np.log(_LEAST), np.log(_MOST)))
+    c50, exponent = np.exp(found.x)
+    _, slope, offset = line(np.exp(found.x))
+    explained = 1 - 2 * found.cost / float(((scaled - scaled.mean()) ** 2).sum())
+    return np.array([c50, exponent, slope * height, low + offset * height, explained])
 
 
 def draw(result: xr.Dataset) -> Figure:

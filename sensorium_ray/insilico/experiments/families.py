@@ -86,7 +86,7 @@ def read_parameters(families: tuple[str, ...], given: tuple[str, ...]) -> dict[s
         kind = make_dataclass(
             family, [(name, type(value), value) for name, value in usual[family].items()], frozen=True
         )
-        checked = make_settings(family, kind, values)
+        checked: Any = make_settings(family, kind, values)
         read[family] = {name: getattr(checked, name) for name in values}
         for name, value in read[family].items():
             numbers = value if isinstance(value, tuple) else (value,)

@@ -83,8 +83,8 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     -------
     response : (neuron, diameter) float32; NaN where sparse noise finds no field.
     blank : (neuron,) response to a blank screen.
-    preferred_size : (neuron,) degrees.
-    suppression_index : (neuron,) at most 1.
+    preferred_size : (neuron,) degrees; NaN where no disc is answered above a blank screen.
+    suppression_index : (neuron,) 0..1; NaN likewise.
     suppressed : (neuron,) bool.
     centre_azimuth, centre_elevation : (neuron,) degrees, of the discs.
     best_direction, best_spatial_frequency, best_temporal_frequency : (neuron,) of the gratings in them.
@@ -101,10 +101,11 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     }
     shown = np.stack([*centres.values(), *best.values()], axis=1)
     response = _responses(subject, screen, timing, shown, config)
-    result = xr.Dataset({"response": response, "blank": conditions.blank_response(subject, screen, timing)})
+    blank = conditions.blank_response(subject, screen, timing)
+    result = xr.Dataset({"response": response, "blank": blank})
     result = result.assign(centres | {f"best_{name}": found for name, found in best.items()})
     names = [f"field_{name}" for name in ("azimuth", "elevation", "diameter", "clearness")]
-    return result.assign(fields[names]).assign(summary(response, config.suppressed))
+    return result.assign(fields[names]).assign(summary(response, blank, config.suppressed))
 
 
 def _best_gratings(subject: Subject, config: Config) -> dict[str, xr.DataArray]:
@@ -150,10 +151,10 @@ def _responses(subject: Subject, screen: Screen, timing: Timing, shown: np.ndarr
     return xr.DataArray(response, {"diameter": diameters}, ("neuron", "diameter"))
 
 
-def summary(response: xr.DataArray, suppressed: float) -> dict[str, xr.DataArray]:
+def summary(response: xr.DataArray, blank: xr.DataArray, suppressed: float) -> dict[str, xr.DataArray]:
     """Preferred size and suppression (neuron,) of size tuning curves (neuron, diameter); diameters ascend."""
     greatest = response.max("diameter")
-    responsive = greatest > 0
+    responsive = greatest > blank.clip(min=0)
     enough = (response >= _ENOUGH * greatest).argmax("diameter")
     index = (1 - response.isel(diameter=-1) / greatest.where(responsive)).drop_vars("diameter")
     return {

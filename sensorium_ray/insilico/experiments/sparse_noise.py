@@ -100,8 +100,8 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     width = config.size / 2 / config.step
     for field in fields:
         field[...] = ndimage.gaussian_filter(field, (0, 0, width, width))
-    places = (2, 3, 4)
-    best = np.maximum(fields.max(places), -fields.min(places)).argmax(axis=0)
+    everywhere = (2, 3, 4)
+    best = np.maximum(fields.max(everywhere), -fields.min(everywhere)).argmax(axis=0)
     field = fields[best, np.arange(subject.neurons)]
     dims = ("neuron", "polarity", "elevation", "azimuth")
     places = {"polarity": ["white", "black"], "elevation": elevation, "azimuth": azimuth}
