@@ -74,14 +74,14 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     screen = Screen(config.monitor, subject.frame_shape)
     lags = subject.frames(config.lags)
     frames = lags + round(config.before * subject.rate)
-    field = np.zeros((subject.neurons, lags, *screen.shape))
+    field = np.zeros((subject.neurons, lags, *screen.shape), np.float32)
     noises = (subject.clip(_noise(config, number, (frames, *screen.shape))) for number in range(config.noises))
     slopes = subject.track((_slopes(subject, clip, lags) for clip in noises), config.noises, "noises")
     for slope in slopes:
         field += slope / config.noises
     azimuth, elevation = screen.grid()
     places = {"lag": np.arange(lags) / subject.rate, "elevation": elevation[:, 0], "azimuth": azimuth[0]}
-    result = xr.Dataset({"field": (("neuron", "lag", "elevation", "azimuth"), field.astype(np.float32))}, places)
+    result = xr.Dataset({"field": (("neuron", "lag", "elevation", "azimuth"), field)}, places)
     best = (result["field"] ** 2).sum(("elevation", "azimuth")).argmax("lag")
     result["best_lag"] = ("neuron", result["lag"].values[best])
     result = result.assign(describe_fields(envelope(result["field"].isel(lag=best))))
