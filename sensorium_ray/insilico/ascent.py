@@ -102,7 +102,7 @@ class Ascent:
         """
         shape = (len(best), variants, *best.shape[1:])
         inside = _inside(best)[:, None]
-        noise = self.start(rng, (len(best) * variants, *best.shape[1:])).reshape(shape)
+        noise = self.start(rng, shape[1:])  # the same for every kind, so that it matters to none which others there are
         found, kept = np.empty(shape, np.float32), np.full(shape[:2], -np.inf)
 
         def steps(images: np.ndarray) -> Iterator[np.ndarray]:

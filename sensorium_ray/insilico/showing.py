@@ -6,7 +6,7 @@ A picture is an image (1, height, width) that is held, or a video (frames, heigh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -76,19 +76,18 @@ class PictureSettings:
             raise ConfigError(what, "contrast, smoothness and smoothness_in_time", mend)
 
 
-@dataclass(frozen=True, slots=True)
 class Showing:
-    """How a subject is shown pictures."""
+    """How a subject is shown pictures.
 
-    subject: Subject
-    settings: PictureSettings
-    screen: Screen = field(init=False)
-    timing: Timing = field(init=False)
+    Raises
+    ------
+    ConfigError : the monitor or the times are impossible.
+    """
 
-    def __post_init__(self) -> None:
-        chosen = self.settings
-        object.__setattr__(self, "screen", Screen(chosen.monitor, self.subject.frame_shape))
-        object.__setattr__(self, "timing", Timing.of(self.subject, chosen.blank, chosen.settle, chosen.seconds))
+    def __init__(self, subject: Subject, settings: PictureSettings) -> None:
+        self.subject, self.settings = subject, settings
+        self.screen = Screen(settings.monitor, subject.frame_shape)
+        self.timing = Timing.of(subject, settings.blank, settings.settle, settings.seconds)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -105,7 +105,8 @@ _PICTURE = ("frame", "elevation", "azimuth")
 def draw(result: xr.Dataset) -> Figure:
     """The best images of the neurons that they excite most beyond gratings, with variants below; and how they rose."""
     best = result["activation"].max("start")
-    shown = np.argsort(-(best / np.maximum(result["grating"], 1e-9)).values, kind="stable")[:EXAMPLES]
+    grating = np.maximum(result["grating"], 1e-9)
+    shown = np.argsort(-(best / grating).values, kind="stable")[:EXAMPLES]
     variants = min(result.sizes.get("variant", 0), 3)
     with page(*[1.3] * (variants + 1), 3.0) as (figure, strips):
         for row, strip in enumerate(strips[:-1]):
@@ -117,7 +118,7 @@ def draw(result: xr.Dataset) -> Figure:
                 if neuron == shown[0]:
                     axis.set_ylabel("variant" if row else "best", fontsize=8)
         rising, compared = strips[-1].subplots(1, 2)
-        rising.plot((result["ascent"].max("start") / result["grating"]).isel(neuron=shown).T, linewidth=1)
+        rising.plot((result["ascent"].max("start") / grating).isel(neuron=shown).T, linewidth=1)
         rising.set(xlabel="iteration", ylabel="response, in that to the best grating")
         for name, colour in (("grating", COLOURS[0]), ("natural", COLOURS[1])):
             compared.scatter(result[name], best, 8, color=colour, label=name)
