@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.stats import spearmanr
 
 import sensorium_ray as sr
 from sensorium_ray.data.simulate import SCALES
@@ -37,8 +38,8 @@ NETWORK = {
 }
 TRAINING = TrainSettings(epochs=12, steps=120, frames=48, learning_rate=5e-3)
 EXPERIMENTS = ("direction_tuning", "sparse_noise", "size_tuning", "frequency_tuning", "behavior_modulation")
-SELECTIVE, CLEAR, SUPPRESSED = 0.2, 6.0, 0.1
-"""Least selectivity and clearness of neurons that are looked at alone; least suppression that counts as such."""
+SHOWN = ("contrast_response", "families", "natural_clips", "gradient_field", "most_exciting")
+"""Made on the network alone, for their pictures."""
 
 
 def prepare(folder: Path) -> tuple[Path, Path]:
@@ -55,11 +56,11 @@ def prepare(folder: Path) -> tuple[Path, Path]:
     return mice, bundle
 
 
-def measure(folder: Path, subject: Subject) -> dict[str, xr.Dataset]:
-    """Results of every experiment, kept with their pictures."""
+def measure(folder: Path, subject: Subject, names: tuple[str, ...]) -> dict[str, xr.Dataset]:
+    """Results of experiments, kept with their pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     results = {}
-    for name in EXPERIMENTS:
+    for name in names:
         kept = folder / f"{name}.nc"
         if not kept.exists():
             result = sr.run_experiment(name, subject)
@@ -91,8 +92,14 @@ def compare(
     yield "preferred orientation, the same, oriented neurons", _degrees(bars[oriented])
     distance = np.hypot(*(field[f"field_{axis}"].values - truth[f"rf_{axis}"].to_numpy() for axis in "xy"))
     yield "receptive field's centre, median distance, all neurons", f"{np.nanmedian(distance):.2f} pixels"
-    same = size["suppressed"].values == mouse["size_tuning"]["suppressed"].values
-    yield "surround suppression, same class as the mouse's", f"{same.mean():.0%}"
+    ours, theirs = (sizes["suppression_index"].values for sizes in (size, mouse["size_tuning"]))
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    ours, theirs = ours[known], theirs[known]
+    same = (ours > np.median(ours)) == (theirs > np.median(theirs))
+    yield "suppressed by the surround (index of 0.1 or more)", f"{size['suppressed'].values.mean():.0%}"
+    yield "size-tuning class, the more or the less suppressed half, same as the mouse's", f"{same.mean():.0%}"
+    rank = spearmanr(ours, theirs).statistic
+    yield "suppression index, rank correlation with the mouse's", f"{rank:.2f}"
     for gain in ("running_gain", "pupil_gain"):
         r = np.corrcoef(found["behavior_modulation"][gain].values, truth[gain].to_numpy())[0, 1]
         yield f"{gain.replace('_', ' ')}, correlation with the true one", f"{r:.2f}"
@@ -115,8 +122,9 @@ def main() -> None:
     mice, bundle = prepare(folder)
     itself = simulated_subject(mice)
     truth = true_parameters(mice, itself.mouse)
-    mouse = measure(folder / "mouse", itself)
-    model = measure(folder / "model", sr.open_subject(bundle))
+    mouse = measure(folder / "mouse", itself, EXPERIMENTS)
+    model = measure(folder / "model", sr.open_subject(bundle), EXPERIMENTS)
+    measure(folder / "model", sr.open_subject(bundle, neurons=range(40)), SHOWN)
     print("| | the mouse itself | the network |\n|---|---|---|")
     columns = (compare(found, mouse, truth) for found in (mouse, model))
     for (what, on_mouse), (_, on_model) in zip(*columns, strict=True):

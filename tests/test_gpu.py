@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from insilico.torch_bundles import network, random_clip, torch_bundle
 from serving.conftest import noise
 from serving.endpoints import serving
 from small import SMALL
@@ -25,6 +26,7 @@ from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.simulate import SCALES, simulate
 from sensorium_ray.data.store import FrameStore
+from sensorium_ray.insilico.gradients import bundle_gradients
 from sensorium_ray.models import find
 from sensorium_ray.models.normalisation import PUBLISHED
 from sensorium_ray.models.population import Population
@@ -153,3 +155,18 @@ def test_workers_of_the_endpoint_share_one() -> None:
     ):
         answer = client.predict(bundle.name, clip, predictor.mice[0])
     np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_gradients_by_pixels_are_the_cpus(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, _, config = network(name)
+    bundle = torch_bundle(tmp_path / name, encoder, name, config)
+    clips = [random_clip(33, seed) for seed in (0, 1)]
+    weights = list(np.random.default_rng(0).normal(size=(2, 3, 33)).astype(np.float32))
+    answers = []
+    for there in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        answers.append(bundle_gradients(bundle, "mouse-b", np.array([3, 0, 1]))(clips, weights))
+    for found, expected in zip(*answers, strict=True):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-3 * np.abs(other).max())

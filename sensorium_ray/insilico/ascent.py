@@ -45,8 +45,8 @@ class Ascent:
     blur: tuple[float, float, float]
 
     def start(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        """Blurred noise (images, frames, height, width) of half the contrast, to begin with."""
-        return self._allowed(GREY + self.contrast / 2 * self._direction(rng.standard_normal(shape)))
+        """Blurred noise (images, frames, height, width) of a quarter of the contrast, to begin with."""
+        return self._allowed(GREY + self.contrast / 4 * self._direction(rng.standard_normal(shape)))
 
     def climb(self, objective: Objective, images: np.ndarray, track: Track) -> tuple[np.ndarray, np.ndarray]:
         """Improve images, each by itself.
@@ -102,7 +102,7 @@ class Ascent:
         """
         shape = (len(best), variants, *best.shape[1:])
         inside = _inside(best)[:, None]
-        noise = self.start(rng, (len(best) * variants, *best.shape[1:])).reshape(shape)
+        noise = self.start(rng, shape[1:])  # the same for every kind, so that it matters to none which others there are
         found, kept = np.empty(shape, np.float32), np.full(shape[:2], -np.inf)
 
         def steps(images: np.ndarray) -> Iterator[np.ndarray]:

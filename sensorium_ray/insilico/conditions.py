@@ -17,7 +17,7 @@ from .patterns import grating, grey
 from .screen import Screen
 from .subject import Subject
 
-_LONGEST = 60.0
+LONGEST = 60.0
 """Seconds that a stimulus may last: a clip is held in memory as a whole."""
 
 
@@ -46,9 +46,9 @@ class Timing:
         ------
         ConfigError : one is negative, none counts, or they last longer than a minute.
         """
-        if not (blank >= 0 and settle >= 0 and seconds > 0 and blank + settle + seconds <= _LONGEST):
+        if not (blank >= 0 and settle >= 0 and seconds > 0 and blank + settle + seconds <= LONGEST):
             what = f"are {blank}, {settle} and {seconds}"
-            mend = f"give seconds of 0 or more, some that count, and at most {_LONGEST:g} together"
+            mend = f"give seconds of 0 or more, some that count, and at most {LONGEST:g} together"
             raise ConfigError(what, "blank, settle and seconds", mend)
         rate = subject.rate
         return cls(round(blank * rate), round(settle * rate), subject.frames(seconds), rate)

@@ -23,8 +23,8 @@ from ..storage import StrPath, locate
 from ..training.trained import Trained
 from .subject import Differentiate
 
-_FRAMES = 128
-"""Frames of windows that a network is given at once; one window at least."""
+_FRAMES = {"cpu": 48, "cuda": 128}
+"""Frames of windows that a network is given at once; one window at least. One of DwiseNeuro as published takes 3 GB."""
 
 Answer = tuple[np.ndarray, np.ndarray]
 """Responses (clips, neurons, frames), and the gradient (clips, frames, height, width)."""
@@ -99,7 +99,7 @@ class _Model:
 
     def __call__(self, clips: Sequence[Clip], weights: np.ndarray) -> Answer:
         windows = list(self._cut.windows(clips[0].frames))
-        together = max(1, _FRAMES // max(len(moments) for moments, _ in windows))
+        together = max(1, _FRAMES[self._device.type] // max(len(moments) for moments, _ in windows))
         parts = [
             self._differentiate(windows, clips[start : start + together], weights[start : start + together])
             for start in range(0, len(clips), together)

@@ -23,6 +23,7 @@ def open_subject(
     model: str | None = None,
     key: str | None = None,
     address: str | None = None,
+    grey_levels: tuple[float, float] | None = None,
 ) -> Subject:
     """Neurons of a mouse, to make experiments on; the same call whoever answers.
 
@@ -36,6 +37,7 @@ def open_subject(
     key : API key of an endpoint, where one is asked for.
     address : of a Ray cluster ('auto', 'local', 'ray://…') over which a bundle's clips are spread; None: they are
         answered here.
+    grey_levels : mean and standard deviation of the grey levels that a bundle of normalised inputs was trained with.
 
     Raises
     ------
@@ -45,12 +47,12 @@ def open_subject(
     ConfigError : something is given that is the other kind's.
     """
     if is_endpoint(target):
-        _require_none("an endpoint", "a bundle", address=address)
+        _require_none("an endpoint", "a bundle", address=address, grey_levels=grey_levels)
         client = target if isinstance(target, SensoriumClient) else SensoriumClient(str(target), key)
         return endpoint_subject(client, _only_model(client) if model is None else model, mouse, neurons)
     _require_none("a bundle", "an endpoint", model=model, key=key)
     assert not isinstance(target, SensoriumClient)
-    return bundle_subject(target, mouse, neurons, address)
+    return bundle_subject(target, mouse, neurons, address, grey_levels)
 
 
 def is_endpoint(target: object) -> bool:

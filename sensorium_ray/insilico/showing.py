@@ -6,7 +6,7 @@ A picture is an image (1, height, width) that is held, or a video (frames, heigh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -16,7 +16,7 @@ from ..data.clip import Clip
 from ..data.stimuli import GREY, crops, still_image
 from ..errors import ConfigError
 from .ascent import Ascent
-from .conditions import Timing, require_positive
+from .conditions import Timing, require_finite, require_least, require_positive
 from .patterns import grating, grey
 from .screen import MONITOR, Screen
 from .subject import Subject
@@ -51,11 +51,11 @@ class PictureSettings:
     """
 
     moving: bool = False
-    contrast: float = 15.0
+    contrast: float = 10.0
     smoothness: float = 3.0
     smoothness_in_time: float = 0.04
-    iterations: int = 40
-    step: float = 3.0
+    iterations: int = 30
+    step: float = 2.0
     seeds: int = 2
     seed: int = 0
     natural: int = 32
@@ -65,27 +65,29 @@ class PictureSettings:
     monitor: tuple[float, ...] = MONITOR
 
     def __post_init__(self) -> None:
-        for name in ("contrast", "step", "iterations", "seeds", "natural"):
+        for name in ("contrast", "step"):
             require_positive(name, (getattr(self, name),))
-        if self.contrast > GREY or min(self.smoothness, self.smoothness_in_time, self.seed) < 0:
-            what = f"are {self.contrast}, {self.smoothness}, {self.smoothness_in_time} and {self.seed}"
-            mend = f"give a contrast of at most {GREY:g} grey levels, all others 0 or more"
-            raise ConfigError(what, "contrast, smoothness, smoothness_in_time and seed", mend)
+        for name, least in (("iterations", 1), ("seeds", 1), ("natural", 1), ("seed", 0)):
+            require_least(name, getattr(self, name), least)
+        require_finite("smoothness and smoothness_in_time", (self.smoothness, self.smoothness_in_time))
+        if self.contrast > GREY or min(self.smoothness, self.smoothness_in_time) < 0:
+            what = f"are {self.contrast}, {self.smoothness} and {self.smoothness_in_time}"
+            mend = f"give a contrast of at most {GREY:g} grey levels, the others 0 or more"
+            raise ConfigError(what, "contrast, smoothness and smoothness_in_time", mend)
 
 
-@dataclass(frozen=True, slots=True)
 class Showing:
-    """How a subject is shown pictures."""
+    """How a subject is shown pictures.
 
-    subject: Subject
-    settings: PictureSettings
-    screen: Screen = field(init=False)
-    timing: Timing = field(init=False)
+    Raises
+    ------
+    ConfigError : the monitor or the times are impossible.
+    """
 
-    def __post_init__(self) -> None:
-        chosen = self.settings
-        object.__setattr__(self, "screen", Screen(chosen.monitor, self.subject.frame_shape))
-        object.__setattr__(self, "timing", Timing.of(self.subject, chosen.blank, chosen.settle, chosen.seconds))
+    def __init__(self, subject: Subject, settings: PictureSettings) -> None:
+        self.subject, self.settings = subject, settings
+        self.screen = Screen(settings.monitor, subject.frame_shape)
+        self.timing = Timing.of(subject, settings.blank, settings.settle, settings.seconds)
 
     @property
     def shape(self) -> tuple[int, int, int]:

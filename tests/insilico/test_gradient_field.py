@@ -62,6 +62,10 @@ def test_it_draws_itself() -> None:
 
 
 def test_impossible_settings_are_refused() -> None:
-    for settings, sentence in (({"noises": 0}, "noises: are .* above 0"), ({"before": -0.1}, "give 0 or more")):
+    for settings, sentence in (
+        ({"noises": 0}, "noises: is 0; give 1 or more"),
+        ({"before": -0.1}, "give 0 or more, and at most 60 seconds in all"),
+        ({"lags": 61.0}, "at most 60 seconds in all"),
+    ):
         with pytest.raises(ConfigError, match=sentence):
             run_experiment("gradient_field", gabor_subject(), **settings)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import s3fs
 import torch
 from insilico.torch_bundles import MICE, network, random_clip, torch_bundle, whole_bundle
 from loaded import loaded
 
 from sensorium_ray.bundle.ensemble import write_ensemble
-from sensorium_ray.bundle.manifest import Manifest
+from sensorium_ray.bundle.manifest import MANIFEST, Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import Clip
@@ -18,6 +19,7 @@ from sensorium_ray.insilico.gradients import bundle_gradients
 from sensorium_ray.insilico.local import bundle_subject
 from sensorium_ray.models import find
 from sensorium_ray.models.encoder import Encoder
+from sensorium_ray.storage import copy_folder, locate
 from sensorium_ray.training.inference import torch_run
 
 CHOSEN = np.array([3, 0])
@@ -98,6 +100,16 @@ def test_an_ensembles_gradient_is_the_weighted_sum_of_its_members(tmp_path: Path
     counted = {"gru": first * weights, "linear_nonlinear": second * weights, "factorised3d": weights / 2}
     parts = [bundle_gradients(PRETRAINED / name, mouse, CHOSEN)([clip], [part]) for name, part in counted.items()]
     np.testing.assert_allclose(gradient, sum(slope for ((_, slope),) in parts), rtol=1e-3, atol=1e-6)
+
+
+def test_a_bundle_on_s3_tells_the_same_gradients(s3_server: str) -> None:
+    s3fs.S3FileSystem().mkdir("gradients")
+    bundle, there = PRETRAINED / "linear_nonlinear", "s3://gradients/linear_nonlinear"
+    copy_folder(bundle, locate(there), last=MANIFEST)
+    mouse, clip, weights = Manifest.read(bundle).mice[0].name, random_clip(5), _weights(1, 5)
+    ((_, gradient),) = bundle_gradients(there, mouse, CHOSEN)([clip], weights)
+    ((_, expected),) = bundle_gradients(bundle, mouse, CHOSEN)([clip], weights)
+    np.testing.assert_array_equal(gradient, expected)
 
 
 def test_a_subject_loads_torch_when_gradients_are_asked_for() -> None:

@@ -17,7 +17,7 @@ from ...data.clip import Clip
 from ...data.stimuli import GREY
 from ...errors import ConfigError
 from ...report.figures import COLOURS
-from ..conditions import require_positive
+from ..conditions import LONGEST, require_finite, require_least, require_positive
 from ..drawing import EXAMPLES, examples, page
 from ..fields import describe_fields, envelope
 from ..screen import MONITOR, Screen
@@ -39,18 +39,21 @@ class Config:
     """
 
     noises: int = 16
-    contrast: float = 25.0
+    contrast: float = 10.0
     lags: float = 0.4
     before: float = 0.4
     seed: int = 0
     monitor: tuple[float, ...] = MONITOR
 
     def __post_init__(self) -> None:
-        require_positive("noises", (self.noises,))
+        require_least("noises", self.noises, 1)
+        require_least("seed", self.seed, 0)
         require_positive("lags", (self.lags,))
-        if min(self.contrast, self.before, self.seed) < 0:
-            what = f"are {self.contrast}, {self.before} and {self.seed}"
-            raise ConfigError(what, "contrast, before and seed", "give 0 or more")
+        require_finite("contrast and before", (self.contrast, self.before))
+        if min(self.contrast, self.before) < 0 or self.before + self.lags > LONGEST:
+            what = f"are {self.contrast}, {self.before} and {self.lags}"
+            mend = f"give 0 or more, and at most {LONGEST:g} seconds in all"
+            raise ConfigError(what, "contrast, before and lags", mend)
 
 
 _TOGETHER = 16
@@ -71,14 +74,14 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     screen = Screen(config.monitor, subject.frame_shape)
     lags = subject.frames(config.lags)
     frames = lags + round(config.before * subject.rate)
-    field = np.zeros((subject.neurons, lags, *screen.shape))
+    field = np.zeros((subject.neurons, lags, *screen.shape), np.float32)
     noises = (subject.clip(_noise(config, number, (frames, *screen.shape))) for number in range(config.noises))
     slopes = subject.track((_slopes(subject, clip, lags) for clip in noises), config.noises, "noises")
     for slope in slopes:
         field += slope / config.noises
     azimuth, elevation = screen.grid()
     places = {"lag": np.arange(lags) / subject.rate, "elevation": elevation[:, 0], "azimuth": azimuth[0]}
-    result = xr.Dataset({"field": (("neuron", "lag", "elevation", "azimuth"), field.astype(np.float32))}, places)
+    result = xr.Dataset({"field": (("neuron", "lag", "elevation", "azimuth"), field)}, places)
     best = (result["field"] ** 2).sum(("elevation", "azimuth")).argmax("lag")
     result["best_lag"] = ("neuron", result["lag"].values[best])
     result = result.assign(describe_fields(envelope(result["field"].isel(lag=best))))
@@ -117,7 +120,7 @@ def draw(result: xr.Dataset) -> Figure:
             axis.set(xticks=[], yticks=[])
         times, where = strips[1].subplots(1, 2)
         size = np.linalg.norm(result["field"].values[clearest], axis=(2, 3))
-        times.plot(1000 * result["lag"], (size / size.max(axis=1, keepdims=True)).T, linewidth=1)
+        times.plot(1000 * result["lag"], (size / size.max(axis=1, keepdims=True)).T, ".-", linewidth=1)
         times.set(xlabel="before the response, ms", ylabel="size of the field", ylim=(0, None))
         where.scatter(result["field_azimuth"], result["field_elevation"], 6, color=COLOURS[0])
         where.set(xlabel="azimuth, degrees", ylabel="elevation, degrees", xlim=extent[:2], ylim=extent[2:])

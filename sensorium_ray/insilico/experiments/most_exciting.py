@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from ...data.stimuli import GREY
 from ...errors import ConfigError
 from ...report.figures import COLOURS
+from ..conditions import require_least
 from ..drawing import EXAMPLES, GUIDE, examples, page
 from ..fields import describe_fields, envelope
 from ..showing import PictureSettings, Showing, clearest_frame, show
@@ -40,9 +41,9 @@ class Config(PictureSettings):
 
     def __post_init__(self) -> None:
         PictureSettings.__post_init__(self)
-        if self.variants < 0 or not 0 < self.share < 1:
-            what = f"are {self.variants} and {self.share}"
-            raise ConfigError(what, "variants and share", "give 0 or more variants, a share between 0 and 1")
+        require_least("variants", self.variants, 0)
+        if not 0 < self.share < 1:
+            raise ConfigError(f"is {self.share}", "share", "give one between 0 and 1")
 
 
 def measure(subject: Subject, config: Config) -> xr.Dataset:
@@ -104,15 +105,20 @@ _PICTURE = ("frame", "elevation", "azimuth")
 def draw(result: xr.Dataset) -> Figure:
     """The best images of the neurons that they excite most beyond gratings, with variants below; and how they rose."""
     best = result["activation"].max("start")
-    shown = np.argsort(-(best / np.maximum(result["grating"], 1e-9)).values, kind="stable")[:EXAMPLES]
+    grating = np.maximum(result["grating"], 1e-9)
+    shown = np.argsort(-(best / grating).values, kind="stable")[:EXAMPLES]
     variants = min(result.sizes.get("variant", 0), 3)
     with page(*[1.3] * (variants + 1), 3.0) as (figure, strips):
         for row, strip in enumerate(strips[:-1]):
             for axis, neuron in examples(strip, result, shown):
                 one = result.isel(neuron=neuron)
                 show(axis, one["variant_image"].isel(variant=row - 1) if row else one["image"].isel(start=one["best"]))
+                if row:
+                    axis.set_title("")
+                if neuron == shown[0]:
+                    axis.set_ylabel("variant" if row else "best", fontsize=8)
         rising, compared = strips[-1].subplots(1, 2)
-        rising.plot((result["ascent"].max("start") / result["grating"]).isel(neuron=shown).T, linewidth=1)
+        rising.plot((result["ascent"].max("start") / grating).isel(neuron=shown).T, linewidth=1)
         rising.set(xlabel="iteration", ylabel="response, in that to the best grating")
         for name, colour in (("grating", COLOURS[0]), ("natural", COLOURS[1])):
             compared.scatter(result[name], best, 8, color=colour, label=name)

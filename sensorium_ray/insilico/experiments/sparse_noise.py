@@ -92,14 +92,16 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
         total += answer[:, lags:].sum(axis=1)
         times += was[lags:].sum(axis=0)
         frames += answer.shape[1] - lags
-    # Squares come independently of each other, so that what one adds is the mean when it is there, less the mean.
-    fields /= np.maximum(times, 1)
-    fields -= (total / frames).astype(np.float32)[:, None]
+    # Squares come independently of each other, so that what one adds is the mean when it is there, less the mean. All
+    # are counted as if shown equally often: one that was seldom shown tells little, and shall not look like a field.
+    fields -= np.outer(total / frames, times).astype(np.float32)
+    fields /= max(times.mean(), 1)
     fields = fields.reshape(lags, subject.neurons, 2, len(elevation), len(azimuth))
-    # Squares that overlap tell of the same place: alone, none is shown often enough to be trusted.
+    # Squares that overlap tell of the same place: alone, none is shown often enough to be trusted. At the edge, where
+    # there are fewer, what lies beyond counts as nothing.
     width = config.size / 2 / config.step
     for field in fields:
-        field[...] = ndimage.gaussian_filter(field, (0, 0, width, width))
+        field[...] = ndimage.gaussian_filter(field, (0, 0, width, width), mode="constant")
     everywhere = (2, 3, 4)
     best = np.maximum(fields.max(everywhere), -fields.min(everywhere)).argmax(axis=0)
     field = fields[best, np.arange(subject.neurons)]
@@ -133,14 +135,26 @@ class _Noise:
         self.kinds = 2 * len(rows)
 
     def squares(self, clip: int) -> np.ndarray:
-        """Whether a square is shown: (epochs, kinds) float32."""
-        rng = np.random.default_rng([self._config.seed, clip])
+        """Whether a square is shown: (epochs, kinds) float32.
+
+        Places are dealt, so that each has had its turn, white or black, before the next round; in every second round
+        they have the other colour than in the one before.
+        """
         places = self.kinds // 2
         some = min(self._config.at_once, places)
+        turns = np.arange(clip * self._epochs * some, (clip + 1) * self._epochs * some)
+        rounds = {number: self._dealt(number) for number in np.unique(turns // places).tolist()}
+        kinds = [rounds[turn // places][turn % places] for turn in turns.tolist()]
         shown = np.zeros((self._epochs, self.kinds), np.float32)
-        for epoch in shown:
-            epoch[rng.choice(places, some, replace=False) + places * rng.integers(0, 2, some)] = 1
+        shown[np.arange(self._epochs).repeat(some), kinds] = 1
         return shown
+
+    def _dealt(self, number: int) -> np.ndarray:
+        """Kinds of a round, in their order: (places,)."""
+        places, seed = self.kinds // 2, self._config.seed
+        black = np.random.default_rng([seed, number // 2, 0]).integers(0, 2, places) ^ (number % 2)
+        order = np.random.default_rng([seed, number, 1]).permutation(places)
+        return order + places * black[order]
 
     def video(self, clip: int) -> np.ndarray:
         """Video (frames, height, width) float32 of a clip; where squares overlap they add up, as far as screens go."""
