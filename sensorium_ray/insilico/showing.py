@@ -46,7 +46,9 @@ class PictureSettings:
     seeds : from how many noises to begin, each a picture of its own.
     seed : of the noises and the natural-like pictures.
     natural : how many natural-like pictures to compare with.
-    blank, settle, seconds : as in `conditions.Timing`; a picture lasts `settle` and `seconds`.
+    blank : seconds of a blank screen before each picture.
+    settle : seconds of a picture before responses count.
+    seconds : of a picture while they count.
     monitor : width, height and distance from the eye, cm.
     """
 

@@ -39,7 +39,9 @@ class Config:
     direction, spatial_frequency, temporal_frequency : of the grating, degrees, cycles a degree, Hz.
     speeds : of running, cm/s, two or more.
     pupils : what the pupil's size differs by from the mouse's mean, pixels of the eye camera, two or more.
-    blank, settle, seconds : as in `conditions.Timing`.
+    blank : seconds of a blank screen before each stimulus.
+    settle : seconds of a stimulus before responses count.
+    seconds : of a stimulus while they count.
     monitor : width, height and distance from the eye, cm.
     """
 

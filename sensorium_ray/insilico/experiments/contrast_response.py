@@ -33,7 +33,9 @@ class Config:
     contrasts : Michelson's, above 0 up to 1, four or more.
     directions : among which each neuron's best is looked for, how many, equally spaced.
     spatial_frequencies, temporal_frequencies : the same, cycles a degree and Hz.
-    blank, settle, seconds : as in `conditions.Timing`.
+    blank : seconds of a blank screen before each stimulus.
+    settle : seconds of a stimulus before responses count.
+    seconds : of a stimulus while they count.
     monitor : width, height and distance from the eye, cm.
     """
 

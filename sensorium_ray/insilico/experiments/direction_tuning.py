@@ -30,7 +30,9 @@ class Config:
     spatial_frequencies : cycles a degree.
     temporal_frequencies : cycles a second, Hz.
     contrast : Michelson's, 0..1.
-    blank, settle, seconds : as in `conditions.Timing`.
+    blank : seconds of a blank screen before each stimulus.
+    settle : seconds of a stimulus before responses count.
+    seconds : of a stimulus while they count.
     monitor : width, height and distance from the eye, cm.
     """
 

@@ -42,7 +42,9 @@ class Config:
         'gaussian_dots.radius=[2,3]'; their names are those of the functions in `data.stimuli`.
     seeds : videos of each family.
     seed : of the first; the others follow.
-    blank, settle, seconds : as in `conditions.Timing`.
+    blank : seconds of a blank screen before each stimulus.
+    settle : seconds of a stimulus before responses count.
+    seconds : of a stimulus while they count.
     """
 
     families: tuple[str, ...] = FAMILIES

@@ -32,7 +32,9 @@ class Config:
     temporal_frequencies : cycles a second, Hz, three or more.
     directions : among which each neuron's best is looked for, how many, equally spaced.
     contrast : Michelson's, 0..1.
-    blank, settle, seconds : as in `conditions.Timing`; a slow grating takes 1 / its frequency to go by once.
+    blank : seconds of a blank screen before each stimulus.
+    settle : seconds of a stimulus before responses count.
+    seconds : of a stimulus while they count; a slow grating takes 1 / its frequency to go by once.
     monitor : width, height and distance from the eye, cm.
     """
 

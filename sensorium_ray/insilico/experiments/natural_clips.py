@@ -37,7 +37,8 @@ class Config:
     ----------
     clips : how many, of different videos.
     seed : of the first movie; the others' follow.
-    settle, seconds : of a movie, as in `conditions.Timing`.
+    settle : seconds of a movie before responses count.
+    seconds : of a movie while they count.
     store : frame store with this mouse: its oracle trials are shown, as long as they are and with the behaviour that
         was recorded, and the frames count that count in its benchmark; '': movies are shown, in the mean state.
     """

@@ -44,7 +44,9 @@ class Config:
     suppressed : suppression index from which on a neuron counts as suppressed.
     minutes : of sparse noise, to find the fields with.
     seed : of the sparse noise.
-    blank, settle, seconds : as in `conditions.Timing`.
+    blank : seconds of a blank screen before each stimulus.
+    settle : seconds of a stimulus before responses count.
+    seconds : of a stimulus while they count.
     monitor : width, height and distance from the eye, cm.
     """
 
