@@ -63,7 +63,7 @@ def fitted(image: np.ndarray) -> np.ndarray:
 
 
 def smoothness(tuning: np.ndarray) -> np.ndarray:
-    """Share (neurons,) of the variance over directions that the slowest waves explain, of curves (neurons, directions)."""
+    """Share (neurons,) of curves' variance that the slowest waves explain; curves are (neurons, directions)."""
     power = np.abs(np.fft.rfft(tuning, axis=1)[:, 1:]) ** 2
     return power[:, :WAVES].sum(axis=1) / power.sum(axis=1)
 
