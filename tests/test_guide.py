@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import click
 import pytest
 import typer
 from guide import DOCS, FIRST, RUN, SHOWN, Block, blocks, commands
+from typer.core import TyperGroup
 from world import World
 
 from sensorium_ray.cli import app
@@ -47,12 +47,12 @@ def test_the_guide_is_built_without_a_warning_and_its_links_lead_somewhere(tmp_p
 def test_every_command_of_the_guide_and_the_readme_is_one(place: str, words: list[str]) -> None:
     command = typer.main.get_command(app)
     words = [word.strip("[]") for word in words]  # [--online]: it may be left out
-    while isinstance(command, click.Group):
+    while isinstance(command, TyperGroup):
         assert words, f"{place}: `sensorium` alone"
         name, *words = words
         assert name in command.commands, f"{place}: there is no `{name}`"
         command = command.commands[name]
-    with contextlib.suppress(click.exceptions.Exit):  # of --help
+    with contextlib.suppress(typer.Exit):  # of --help
         command.make_context(command.name, words)
 
 
