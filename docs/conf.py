@@ -21,6 +21,8 @@ nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "cache"
 nb_execution_timeout = 900
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_output_stderr = "remove"
 nb_merge_streams = True
 exclude_patterns += ["*.py"]
 

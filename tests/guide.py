@@ -2,8 +2,9 @@
 
     python tests/guide.py docs/quickstart.md FOLDER
 
-runs a page in a folder. Its blocks are run in order: bash ones by `bash -euo pipefail`, Python ones in this process, where
-they share their names. A block whose first line is `# not run: REASON` is not.
+runs a page in a folder. Its blocks are run in order: bash ones by `bash -euo pipefail`, Python ones in this process,
+where they share their names. A block whose first line is `# file: PATH` is written there instead, one with
+`# not run: REASON` is passed over.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ DOCS = Path(__file__).parents[1] / "docs"
 FIRST = "sensorium simulate mice --scale tiny\nsensorium ingest mice store\n"
 """How most pages begin; a test does it once for all of them."""
 RUN, SHOWN = ("bash", "python"), ("text", "json", "yaml")
-"""Languages of blocks that are run, and of those that are only shown."""
+"""Languages of blocks that are run or written, and of those that are only shown."""
 
 _NOT_RUN = re.compile(r"# not run: (.+)\n")
+_FILE = re.compile(r"# file: (\S+)\n")
 _SEPARATORS = re.compile(r"[();<>|&]+")
 
 
@@ -46,7 +48,11 @@ class Block:
     def run(self, names: dict[str, object]) -> None:
         """Run it in the current folder, and stop where it fails."""
         print(f"--- {self.page.name}:{self.line}", flush=True)
-        if self.language == "python":
+        file = _FILE.match(self.text)
+        if file:
+            Path(file[1]).parent.mkdir(parents=True, exist_ok=True)
+            Path(file[1]).write_text(self.text.removeprefix(file[0]))
+        elif self.language == "python":
             exec(compile("\n" * self.line + self.text, self.page, "exec"), names)
         else:
             subprocess.run(["bash", "-euo", "pipefail", "-c", self.text], stdin=subprocess.DEVNULL, check=True)

@@ -43,7 +43,7 @@ def test_the_guide_is_built_without_a_warning_and_its_links_lead_somewhere(tmp_p
     assert (tmp_path / "index.html").exists()
 
 
-@pytest.mark.parametrize("place, words", _all_commands(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("place", "words"), _all_commands(), ids=lambda value: value if isinstance(value, str) else "")
 def test_every_command_of_the_guide_and_the_readme_is_one(place: str, words: list[str]) -> None:
     command = typer.main.get_command(app)
     words = [word.strip("[]") for word in words]  # [--online]: it may be left out
