@@ -26,11 +26,13 @@ nb_output_stderr = "remove"
 nb_merge_streams = True
 exclude_patterns += ["*.py"]
 
-html_theme = "pydata_sphinx_theme"
+html_theme = "sphinx_book_theme"
 html_title = f"{project} {release}"
 html_show_sourcelink = False
 html_show_copyright = False
-html_theme_options = {"navigation_with_keys": False}
+html_theme_options = {"navbar_persistent": [], "navigation_with_keys": False, "use_download_button": False}
+html_static_path = ["_static"]
+html_css_files = ["guide.css"]
 
 FOLDER = re.compile(r"\[[^\]]+\]\(\.\./([\w/-]+/)\)")
 """A link to a folder outside docs/, which the repository shows and the built guide cannot."""

@@ -45,13 +45,18 @@ class Block:
         found = _NOT_RUN.match(self.text)
         return found and found[1]
 
+    @property
+    def file(self) -> Path | None:
+        """Where it is written; None: it is run."""
+        found = _FILE.match(self.text)
+        return None if found is None else Path(found[1])
+
     def run(self, names: dict[str, object]) -> None:
-        """Run it in the current folder, and stop where it fails."""
+        """Run or write it in the current folder, and stop where it fails."""
         print(f"--- {self.page.name}:{self.line}", flush=True)
-        file = _FILE.match(self.text)
-        if file:
-            Path(file[1]).parent.mkdir(parents=True, exist_ok=True)
-            Path(file[1]).write_text(self.text.removeprefix(file[0]))
+        if self.file is not None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.file.write_text(self.text.partition("\n")[2])
         elif self.language == "python":
             exec(compile("\n" * self.line + self.text, self.page, "exec"), names)
         else:
