@@ -26,6 +26,7 @@ RUNNABLE = [page for page in PAGES if any(block.page == page and block.language 
 QUICK = {"quickstart"}
 """Pages that the ordinary suite runs; `make test-docs` runs all."""
 LONGEST = 600
+COMMAND = typer.main.get_command(app)
 
 
 def _place(block: Block) -> str:
@@ -46,7 +47,7 @@ def test_the_guide_is_built_without_a_warning_and_its_links_lead_somewhere(tmp_p
 
 @pytest.mark.parametrize(("place", "words"), _all_commands(), ids=lambda value: value if isinstance(value, str) else "")
 def test_every_command_of_the_guide_and_the_readme_is_one(place: str, words: list[str]) -> None:
-    command = typer.main.get_command(app)
+    command = COMMAND
     words = [word.strip("[]") for word in words]  # [--online]: it may be left out
     while isinstance(command, TyperGroup):
         assert words, f"{place}: `sensorium` alone"
