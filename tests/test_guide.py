@@ -3,13 +3,12 @@
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 import typer
 from guide import DOCS, FIRST, RUN, SHOWN, Block, blocks, commands
@@ -110,13 +109,21 @@ def _run(page: Path, folder: Path) -> None:
 
 
 def _end(leader: subprocess.Popen[bytes]) -> None:
+    """End what a page started, the eldest first: they end their own children, such as Ray's."""
+    leader.terminate()
+    leader.wait()
+    left = [process for process in psutil.process_iter(["ppid"]) if _group(process.pid) == leader.pid]
+    for process in left:
+        if _group(process.info["ppid"]) != leader.pid:
+            process.terminate()
+    for process in psutil.wait_procs(left, timeout=60)[1]:
+        process.kill()
+
+
+def _group(pid: int) -> int | None:
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader.pid, signal.SIGTERM)
-        leader.wait()
-        for _ in range(600):
-            os.killpg(leader.pid, 0)
-            time.sleep(0.1)
-        os.killpg(leader.pid, signal.SIGKILL)
+        return os.getpgid(pid)
+    return None
 
 
 def _free_port() -> int:
