@@ -50,7 +50,7 @@ pd.DataFrame(
 
 # %%
 rows = table.table.to_pandas()
-rows[rows.track == "main"].pivot_table(index="metric", columns=["bundle", "stage"], values="value", observed=True)
+rows[(rows.track == "main") & (rows.family == "all")].pivot_table(index="metric", columns=["bundle", "stage"], values="value", observed=True)
 
 # %% [markdown]
 # ## Write the files
