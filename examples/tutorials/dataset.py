@@ -18,6 +18,8 @@
 # `jupytext --to ipynb`, or read it here, where it was run when the guide was built.
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -25,7 +27,10 @@ import pandas as pd
 import sensorium_ray as sr
 from sensorium_ray.data.simulate import SCALES
 
-mice = sr.simulate("mice", SCALES["tiny"], seed=0)
+scale = replace(
+    SCALES["demo"], neurons=(80,), train=20, repeats=2, frames=120, padded=120, cut=(119, 100), calibration=4
+)
+sr.simulate("mice", scale, seed=0)
 store = sr.ingest("mice", "store")
 print(store.benchmark.name, *store.mice, sep="\n")
 
@@ -81,7 +86,7 @@ plt.show()
 # ## Repeats
 #
 # Repeats of a video share its id. What they have in common is signal, what they have not is noise: here two repeats of
-# the neuron whose repeats agree best.
+# the neuron whose repeats agree best, in the video that it responds to most.
 
 # %%
 repeats = trials[trials.tier == "oracle"].groupby("video").trial.apply(list)
@@ -95,7 +100,7 @@ agreement = np.array([np.corrcoef(a, b)[0, 1] if a.std() and b.std() else 0.0 fo
 best = int(agreement.argmax())
 print(f"correlation between repeats: median {np.median(agreement):.2f}, best {agreement[best]:.2f}")
 plt.figure(figsize=(10, 2))
-plt.plot(pairs[0][:, best].T)
+plt.plot(max((pair[:, best] for pair in pairs), key=np.sum).T)
 plt.xlabel("frame")
 plt.show()
 

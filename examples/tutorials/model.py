@@ -14,6 +14,8 @@
 # Train a small network, watch it learn, make a bundle of it, and compare what it predicts with what was recorded.
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -22,7 +24,11 @@ import sensorium_ray as sr
 from sensorium_ray.data.simulate import SCALES
 from sensorium_ray.training.settings import TrainSettings
 
-sr.simulate("mice", SCALES["tiny"], seed=0)
+# One mouse of 80 neurons and short trials; `SCALES["demo"]` itself takes minutes, and is more to learn from.
+scale = replace(
+    SCALES["demo"], neurons=(80,), train=60, repeats=2, frames=120, padded=120, cut=(119, 100), calibration=4
+)
+sr.simulate("mice", scale, seed=0)
 store = sr.ingest("mice", "store")
 
 # %% [markdown]
@@ -32,8 +38,15 @@ store = sr.ingest("mice", "store")
 # tier, and the best is kept.
 
 # %%
-small = {"channels": (8, 8), "spatial_kernels": (9, 5), "temporal_kernels": (7, 3), "stride": 2, "gabor_start": True}
-how = TrainSettings(epochs=8, steps=25, batch=8, frames=32, learning_rate=5e-3, seed=1)
+small = {
+    "channels": (8, 16),
+    "spatial_kernels": (11, 5),
+    "temporal_kernels": (9, 5),
+    "stride": 2,
+    "batch_norm_momentum": 0.1,
+    "gabor_start": True,  # the first filters are Gabors, not random numbers
+}
+how = TrainSettings(epochs=6, steps=40, batch=8, frames=32, learning_rate=5e-3, warmup=0.3, seed=1)
 result = sr.train("store", "factorised3d", "trained", small, how)
 curve = pd.DataFrame(result["epochs"])
 curve.plot(x="number", y=["loss", "oracle_correlation"], subplots=True, figsize=(6, 3), marker="o")
@@ -54,7 +67,7 @@ print(manifest.architecture, "differs from torch by", f"{manifest.parity.max_err
 # %%
 model = sr.load("bundle")
 mouse = store[store.mice[0]]
-trial = mouse.select("oracle")[0].trial
+trial = mouse.select("oracle")[2].trial
 predicted, recorded = model.predict(mouse.clip(trial), mouse.name), mouse.responses(trial)
 print(predicted.shape, recorded.shape)
 
