@@ -78,7 +78,7 @@ axes[0].imshow(responses, aspect="auto", cmap="magma", vmax=bright, extent=(0, s
 axes[0].set_ylabel("neuron")
 for axis, values, name in zip(axes[1:], clip.behavior, store.benchmark.behavior, strict=True):
     axis.plot(seconds, values)
-    axis.set_ylabel(name)
+    axis.set_ylabel(name.replace(" ", "\n"))
 axes[-1].set_xlabel("seconds")
 plt.show()
 

@@ -67,12 +67,12 @@ print(manifest.architecture, "differs from torch by", f"{manifest.parity.max_err
 # %%
 model = sr.load("bundle")
 mouse = store[store.mice[0]]
-trial = mouse.select("oracle")[2].trial
+trial = mouse.select("oracle")[0].trial
 predicted, recorded = model.predict(mouse.clip(trial), mouse.name), mouse.responses(trial)
 print(predicted.shape, recorded.shape)
 
 # %% [markdown]
-# Which neurons are predicted well? Here over all oracle trials, and the best one's trace.
+# Which neurons are predicted well? Here over all oracle trials, and the trace of the best one.
 
 # %%
 oracle = [info.trial for info in mouse.select("oracle")]
@@ -84,9 +84,9 @@ best = int(np.nanargmax(scores))
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 2.6), width_ratios=[1, 2], layout="constrained")
 left.hist(scores[np.isfinite(scores)], bins=12)
 left.set(xlabel="single-trial correlation", ylabel="neurons")
-right.plot(recorded[best], color="0.7", label="recorded")
-right.plot(predicted[best], label="predicted")
-right.set(xlabel="frame", title=f"neuron {best}, {scores[best]:.2f}")
+right.plot(recordings[best], color="0.7", label="recorded")
+right.plot(predictions[best], label="predicted")
+right.set(xlabel="frame of the oracle trials", title=f"neuron {best}, {scores[best]:.2f}")
 right.legend(frameon=False)
 plt.show()
 
