@@ -2,7 +2,10 @@
 
 import re
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 from sensorium_ray.version import package_version
 
@@ -26,6 +29,7 @@ nb_output_stderr = "remove"
 nb_merge_streams = True
 exclude_patterns += ["*.py"]
 
+html_math_renderer = "mathml"
 html_theme = "sphinx_book_theme"
 html_title = f"{project} {release}"
 html_show_sourcelink = False
@@ -41,11 +45,18 @@ PAGES = {"../benchmarks/README.md": "benchmarks.md", "../CHANGELOG.md": "changel
 
 
 def setup(app: Sphinx) -> None:
-    """Let links that are right in the repository be right in the built guide too."""
+    """Let links that are right in the repository be right in the built guide too; write formulae as MathML."""
     app.connect("source-read", _mend_links)
+    app.add_html_math_renderer("mathml", (_write_formula, None), (_write_formula, None))
 
 
 def _mend_links(app: Sphinx, name: str, source: list[str]) -> None:
     source[0] = FOLDER.sub(r"`\1`", source[0])
     for outside, page in PAGES.items():
         source[0] = source[0].replace(f"]({outside}", f"]({page}")
+
+
+def _write_formula(writer: HTML5Translator, node: nodes.Element) -> None:
+    """What every browser draws by itself, without a script from elsewhere."""
+    writer.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
+    raise nodes.SkipNode
