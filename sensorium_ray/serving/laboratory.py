@@ -134,15 +134,16 @@ class Laboratory:
             except Refusal as refusal:
                 self.runs.end(run, str(refusal.error))
             except Exception:
-                logger.exception("experiment %s of %s failed", run.order.experiment, run.order.model)
-                self.runs.end(run, _FAILED)
+                if self.runs.find(run.id):  # else it was cancelled, and what made it has noticed first
+                    logger.exception("experiment %s of %s failed", run.order.experiment, run.order.model)
+                    self.runs.end(run, _FAILED)
             self.runs.sweep()
         return True
 
     def _make(self, run: Run) -> None:
         order = run.order
         about = self._describe(order)
-        making: Run | None = self.runs.update(run, state="running", attempts=run.attempts + 1, done=0, total=0)
+        making = self.runs.update(run, state="running", attempts=run.attempts + 1, done=0, total=0)
         end, told, shown = time.monotonic() + SECONDS, 0.0, 0
         with _process(self.runs.made(run), order, about, SECONDS + _PLANNING) as connection:
             while making is not None:
