@@ -22,7 +22,7 @@ from serving.endpoints import Awaited, answering, until
 
 from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import Clip
-from sensorium_ray.errors import EndpointError
+from sensorium_ray.errors import DataError, EndpointError
 from sensorium_ray.insilico.opening import open_subject
 from sensorium_ray.insilico.run import run_experiment
 from sensorium_ray.results import load_result
@@ -207,6 +207,18 @@ def test_a_queue_is_bounded(models: Catalogue, tmp_path: Path, monkeypatch: pyte
     assert refused.json()["detail"] == "the endpoint: no more experiments may wait; ask again in a minute"
     web.delete(first.headers["location"])
     assert post(web).status_code == 202
+
+
+@pytest.mark.usefixtures("unmade")
+def test_a_full_disk_is_a_507(models: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise DataError("the disk is full", str(tmp_path))
+
+    web = endpoint(models, Laboratory(tmp_path, models, Predictors(models)))
+    monkeypatch.setattr(runs, "write_json", full)
+    answer = post(web)
+    assert (answer.status_code, str(tmp_path) in answer.text) == (507, False)
+    assert web.get(f"{URL}/runs").json() == {"runs": []}
 
 
 @pytest.mark.usefixtures("unmade")
