@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-privileged test-cluster cluster-tools chromium lint format clean
+.PHONY: demo test test-slow test-docs test-privileged test-cluster cluster-tools chromium docs lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/demo.py demo
@@ -15,6 +15,14 @@ test-slow: .venv/installed
 
 test-privileged: .venv/installed
 	$(BIN)/python -m pytest -m privileged
+
+# Every block of the guide, page by page.
+test-docs: .venv/installed
+	$(BIN)/python -m pytest -m "slow or not slow" tests/test_guide.py
+
+# The guide as web pages, in docs/_build/html; any warning is an error. Tutorials are run unless they ran before.
+docs: .venv/installed
+	$(BIN)/python -m sphinx --fail-on-warning --quiet -b html docs docs/_build/html
 
 # A Ray cluster on several hosts that it makes out of this one (tests/cluster/bed.py): a quarter of an hour, 6 GB
 # of memory. Needs root.
@@ -42,8 +50,8 @@ format: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'sensorium-ray needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo docs/_build

@@ -54,6 +54,7 @@ def spread(values: xr.DataArray) -> np.ndarray:
 def histogram(axis: Axes, values: xr.DataArray, label: str, bins: Sequence[float] | int = 25, colour: int = 0) -> None:
     """How many neurons have which value; `colour` is the place of one of `report.figures.COLOURS`."""
     axis.hist(values.values[np.isfinite(values.values)], bins, color=COLOURS[colour])
+    axis.locator_params(axis="x", nbins=5)
     axis.set(xlabel=label, ylabel="neurons")
 
 

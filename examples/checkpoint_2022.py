@@ -1,10 +1,10 @@
-"""Most exciting images of a published model of 2022, and whether they look like Gabors: a picture of docs/gallery.md.
+"""What a published model of 2022 is like: whether its tuning is smooth, and its most exciting images look like Gabors.
 
-    python examples/most_exciting_2022.py sensorium_sota_model.pth build/2022
+    python examples/checkpoint_2022.py sensorium_sota_model.pth build/2022
 
 The checkpoint is the starter kit's. It says neither the mean nor the standard deviation of the images that it was
 trained with; those of the settings below are near them, and only change what contrast of an image is how strong.
-Neurons are evenly spaced among all, not chosen by how their images look.
+Neurons are evenly spaced among all, not chosen by how their images look. The pictures are in docs/gallery.md.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from sensorium_ray.report.figures import STYLE
 
 GREY_LEVELS = (113.0, 60.0)
 NEURONS = 12
+TUNED = 60
+"""Neurons whose tuning is measured."""
+WAVES = 4
+"""Slowest waves around the circle of directions that a smooth tuning curve is made of."""
 ONE_FRAME = 1 / 30
 """Seconds: this model sees every frame alone."""
 
@@ -58,6 +62,12 @@ def fitted(image: np.ndarray) -> np.ndarray:
     return gabor(least_squares(error, start, max_nfev=300).x, image.shape)
 
 
+def smoothness(tuning: np.ndarray) -> np.ndarray:
+    """Share (neurons,) of curves' variance that the slowest waves explain; curves are (neurons, directions)."""
+    power = np.abs(np.fft.rfft(tuning, axis=1)[:, 1:]) ** 2
+    return power[:, :WAVES].sum(axis=1) / power.sum(axis=1)
+
+
 def main() -> None:
     """Import what is not there yet, make the experiments, and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -84,7 +94,21 @@ def main() -> None:
     }
     for what, values in told.items():
         print(f"{what}: median {np.median(values):.2f}, {np.round(np.sort(values), 2)}")
-    picture(images, gabors, maps, likeness).savefig(given.out / "most-exciting.png", dpi=80)
+    picture(images, gabors, maps, likeness).savefig(given.out / "most_exciting.png", dpi=80)
+    show_tuning(bundle, given.out / "direction_tuning.png")
+
+
+def show_tuning(bundle: Path, out: Path) -> None:
+    """Measure and draw tuning to gratings of half the contrast, and tell how smooth it is."""
+    count = len(sr.load(bundle).manifest.mice[0].unit_ids)
+    neurons = np.linspace(0, count, TUNED, endpoint=False).astype(int)
+    subject = sr.open_subject(bundle, neurons=neurons, grey_levels=GREY_LEVELS)
+    result = sr.run_experiment("direction_tuning", subject, directions=24, contrast=0.5)
+    sr.draw_experiment(result).savefig(out, dpi=80)
+    share = smoothness(result["tuning"].values)
+    least, median = share.min(), np.median(share)
+    print(f"variance over 24 directions in the {WAVES} slowest waves: median {median:.3f}, least {least:.3f}")
+    print(f"OSI: median {float(result['osi'].median()):.2f}; DSI at most {float(result['dsi'].max()):.1e}")
 
 
 def alike(some: np.ndarray, others: np.ndarray) -> np.ndarray:
