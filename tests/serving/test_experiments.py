@@ -317,6 +317,7 @@ def test_a_client_waits_for_what_is_found(client_of: Any, url: str, bundles: Pat
     expected = run_experiment("direction_tuning", open_subject(bundles / "tiny", "mouse-a", [0, 2]), **SETTINGS)
     xr.testing.assert_allclose(found, expected)
     assert {**expected.attrs, "version": ""} == {**found.attrs, "version": ""}
+    assert states[0]["state"] == "waiting"
     assert (states[-1]["state"], states[-1]["done"], states[-1]["total"]) == ("finished", 4, 4)
     with pytest.raises(EndpointError, match="direction_tuning: has no setting 'direction'"):
         client_of(url).experiment("direction_tuning", *whom, direction=1)
