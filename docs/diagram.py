@@ -71,7 +71,7 @@ def _what(room: str) -> str:
     file = PACKAGE / f"{room}.py"
     source = (file if file.exists() else PACKAGE / room / "__init__.py").read_text()
     first, *_ = str(ast.get_docstring(ast.parse(source))).split("\n")
-    return textwrap.shorten(first.rstrip("."), 62, placeholder=" …")
+    return textwrap.shorten(first.rstrip("."), 54, placeholder=" …")
 
 
 if __name__ == "__main__":
