@@ -85,7 +85,7 @@ class Laboratory:
         try:
             with _process(None, order, about, _PLANNING) as connection:
                 words, _ = receive(connection)
-        except EOFError as error:
+        except (EOFError, ConnectionError) as error:
             what = f"takes more than {_PLANNING} s to plan, or ended meanwhile"
             raise DataError(what, order.experiment, "ask for less; the endpoint's log may tell why") from error
         finally:
@@ -127,7 +127,10 @@ class Laboratory:
                 return False
             try:
                 if run.attempts >= ATTEMPTS:
-                    raise RuntimeError(f"it lost its replica {ATTEMPTS} times")
+                    logger.warning("experiment %s of %s is given up", run.order.experiment, run.order.model)
+                    raise InputError(
+                        f"lost its replica {ATTEMPTS} times", run.order.experiment, "ask again, or for less"
+                    )
                 self._make(run)
             except InputError as error:
                 self.runs.end(run, str(error))

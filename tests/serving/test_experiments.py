@@ -376,7 +376,10 @@ def test_a_run_that_ends_its_replica_again_and_again_is_given_up(models: Catalog
     kept.update(run, state="running", attempts=laboratory.ATTEMPTS)
     web = endpoint(models, Laboratory(tmp_path, models, Predictors(models)))
     told = ended(web, f"{URL}/runs/{run.id}")
-    assert (told["state"], told["fault"]) == ("failed", "could not be made here; the endpoint's log tells why")
+    assert (told["state"], told["fault"]) == (
+        "failed",
+        "direction_tuning: lost its replica 3 times; ask again, or for less",
+    )
     refused = web.get(f"{URL}/runs/{run.id}/result")
     assert (refused.status_code, refused.json()["detail"]) == (409, f"run: {told['fault']}")
 
@@ -409,3 +412,18 @@ def test_the_api_describes_itself(models: Catalogue, tmp_path: Path) -> None:
     for path, schema in ((f"{URL}/runs", "Runs"), (answer.headers["location"], "Run")):
         known = {"components": document["components"], "$ref": f"#/components/schemas/{schema}"}
         Draft202012Validator(known).validate(web.get(path).json())
+
+
+def test_an_experiment_that_ends_its_process_is_a_failure_in_a_sentence(
+    models: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(laboratory, "receive", lambda *_: broken())
+    found = Laboratory(tmp_path, models, Predictors(models))
+    run = found.take(ORDER, None)
+    told = ended(endpoint(models, found), f"{URL}/runs/{run.id}")
+    assert (told["state"], told["fault"]) == ("failed", "could not be made here; the endpoint's log tells why")
+    assert "experiment direction_tuning of tiny failed" in log.text
+    found.close()
