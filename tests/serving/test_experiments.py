@@ -420,7 +420,7 @@ def test_an_experiment_that_ends_its_process_is_a_failure_in_a_sentence(
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(laboratory, "receive", lambda *_: broken())
+    monkeypatch.setattr(laboratory, "receive", broken)
     found = Laboratory(tmp_path, models, Predictors(models))
     run = found.take(ORDER, None)
     told = ended(endpoint(models, found), f"{URL}/runs/{run.id}")
