@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -144,30 +145,28 @@ def _make(
     return run_experiment(name, subject, **settings)
 
 
-class _Followed:
-    """Shows how far an endpoint is with an experiment."""
+class _Followed(ExitStack):
+    """Shows how far an endpoint is with an experiment, a line for each of its parts."""
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self._name = name
         self._line: ProgressLine | None = None
-        self._done = 0
-
-    def __enter__(self) -> _Followed:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        if self._line is not None:
-            self._line.__exit__(*raised)
+        self._done = self._total = 0
 
     def __call__(self, state: dict[str, Any]) -> None:
         """Show the state of a run, as the endpoint tells it."""
         from ..progress import ProgressLine
 
-        if self._line is None and state["total"]:
-            self._line = ProgressLine(state["total"], self._name).__enter__()
+        done, total = state["done"], state["total"]
+        if self._line is None or total != self._total or done < self._done:
+            self.close()
+            self._line, self._done, self._total = None, 0, total
+            if total:
+                self._line = self.enter_context(ProgressLine(total, self._name))
         if self._line is not None:
-            self._line.advance(state["done"] - self._done)
-            self._done = state["done"]
+            self._line.advance(done - self._done)
+            self._done = done
 
 
 def _write(result: xr.Dataset, out: Path | None, plot: Path | None) -> None:

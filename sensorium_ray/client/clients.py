@@ -14,6 +14,7 @@ from httpx_retries import RetryTransport
 from numpy.typing import ArrayLike
 
 from ..data.clip import Clip
+from ..errors import EndpointError
 from . import asking, connecting, experimenting, gradients
 from .answered import Answer, Frames, joined
 from .asking import Options, Video
@@ -157,20 +158,20 @@ class SensoriumClient:
         build = self._http.build_request
         asked = experimenting.order(build, self.url, name, model, mouse, neurons, against, settings)
         with sentences(self.url):
-            run = experimenting.read_run(self.url, self._http.send(asked))
-            address = experimenting.address_of(self.url, run)
+            run = experimenting.Following(self.url, self._http.send(asked), progress)
             try:
-                experimenting.tell(progress, run)
-                for pause in experimenting.pauses():
-                    if run["state"] == "finished":
-                        break
-                    time.sleep(pause)
-                    run = experimenting.read_run(self.url, self._http.get(address))
-                    experimenting.tell(progress, run)
-                response = self._http.send(experimenting.result_of(build, address))
+                while not run.is_finished:
+                    time.sleep(run.pause())
+                    try:
+                        run.hear(self._http.get(run.address))
+                    except httpx.TransportError as lost:
+                        run.hear(lost)
+                response = self._http.send(experimenting.result_of(build, run.address))
+            except EndpointError:
+                raise
             except BaseException:
                 with suppress(httpx.HTTPError):
-                    self._http.delete(address)
+                    self._http.delete(run.address)
                 raise
             return experimenting.read_result(self.url, response)
 
@@ -278,20 +279,20 @@ class AsyncSensoriumClient:
         build = self._http.build_request
         asked = experimenting.order(build, self.url, name, model, mouse, neurons, against, settings)
         with sentences(self.url):
-            run = experimenting.read_run(self.url, await self._http.send(asked))
-            address = experimenting.address_of(self.url, run)
+            run = experimenting.Following(self.url, await self._http.send(asked), progress)
             try:
-                experimenting.tell(progress, run)
-                for pause in experimenting.pauses():
-                    if run["state"] == "finished":
-                        break
-                    await asyncio.sleep(pause)
-                    run = experimenting.read_run(self.url, await self._http.get(address))
-                    experimenting.tell(progress, run)
-                response = await self._http.send(experimenting.result_of(build, address))
+                while not run.is_finished:
+                    await asyncio.sleep(run.pause())
+                    try:
+                        run.hear(await self._http.get(run.address))
+                    except httpx.TransportError as lost:
+                        run.hear(lost)
+                response = await self._http.send(experimenting.result_of(build, run.address))
+            except EndpointError:
+                raise
             except BaseException:
                 with suppress(httpx.HTTPError):
-                    await self._http.delete(address)
+                    await self._http.delete(run.address)
                 raise
             return await asyncio.to_thread(experimenting.read_result, self.url, response)
 

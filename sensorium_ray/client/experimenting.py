@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ Follow = Callable[[dict[str, Any]], object]
 _NETCDF = "application/x-netcdf"
 _LONGEST_PAUSE = 2.0
 """Seconds between two questions of how far it is."""
+_SILENCE = 60.0
+"""Seconds in which an endpoint may be silent while a replica of it is replaced."""
+_PASSING = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 
 def order(
@@ -51,46 +56,71 @@ def order(
     return build("POST", f"{url}/v1/experiments", content=content, headers={"Content-Type": "application/json"})
 
 
-def address_of(url: str, run: dict[str, Any]) -> str:
-    """Address of a run."""
-    return f"{url}/v1/experiments/runs/{run['id']}"
-
-
 def result_of(build: Callable[..., httpx.Request], address: str) -> httpx.Request:
     """Request of what a run found."""
     return build("GET", f"{address}/result", headers={"Accept": _NETCDF})
 
 
-def pauses() -> Iterator[float]:
-    """Seconds to wait before each question of how far it is."""
-    pause = 0.25
-    while True:
-        yield pause
-        pause = min(1.5 * pause, _LONGEST_PAUSE)
+class Following:
+    """A run that is followed until it is finished; a replica that is replaced meanwhile is heard of as a silence.
 
-
-def read_run(url: str, response: httpx.Response) -> dict[str, Any]:
-    """State of a run.
+    Parameters
+    ----------
+    response : what the endpoint answered to the order.
+    follow : is told every state of it.
 
     Raises
     ------
-    EndpointError : the endpoint refuses, or the run failed.
+    EndpointError : the endpoint refuses the order.
     ForeignError : it is no endpoint.
     """
-    run = connecting.read_object(url, response)
-    try:
-        if run["state"] == "failed":
-            raise EndpointError(f"{run['experiment']} failed: {run['fault']}", url)
-        run["id"], run["done"], run["total"]
-    except KeyError as error:
-        raise ForeignError from error
-    return run
 
+    def __init__(self, url: str, response: httpx.Response, follow: Follow | None) -> None:
+        self._url = url
+        self._follow = follow
+        self._pause = 0.25
+        self._heard = time.monotonic()
+        self._state = connecting.read_object(url, response)
+        try:
+            self.address = f"{url}/v1/experiments/runs/{self._state['id']}"
+        except KeyError as error:
+            raise ForeignError from error
 
-def tell(follow: Follow | None, run: dict[str, Any]) -> None:
-    """Tell who follows a run, if anybody does."""
-    if follow is not None:
-        follow(run)
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is."""
+        return self._state.get("state") == "finished"
+
+    def pause(self) -> float:
+        """Seconds to wait before the next question; who follows it is told what the last one was answered."""
+        self._tell()
+        self._pause = min(1.5 * self._pause, _LONGEST_PAUSE)
+        return self._pause
+
+    def hear(self, answer: httpx.Response | httpx.TransportError) -> None:
+        """Take what a question was answered, or that it was not.
+
+        Raises
+        ------
+        EndpointError : the run failed, or is no longer there.
+        httpx.TransportError : nothing has been heard for a minute.
+        ForeignError : it is no endpoint.
+        """
+        is_silent = isinstance(answer, httpx.TransportError) or answer.status_code in _PASSING
+        if is_silent and time.monotonic() < self._heard + _SILENCE:
+            return
+        if isinstance(answer, httpx.TransportError):
+            raise answer
+        self._state = connecting.read_object(self._url, answer)
+        self._heard = time.monotonic()
+        if self._state.get("state") == "failed":
+            raise EndpointError(f"{self._state.get('experiment')} failed: {self._state.get('fault')}", self._url)
+        if self.is_finished:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._follow is not None:
+            self._follow(self._state)
 
 
 def read_result(url: str, response: httpx.Response) -> xr.Dataset:

@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,8 +207,8 @@ def work(connection: Connection) -> None:
     try:
         if asked["folder"] is None:
             send(connection, plan(name, settings, about))
-        else:
-            os.chdir(asked["folder"])  # whose files go where it goes, and nowhere once it is removed
+        elif Path(asked["folder"]).is_dir():  # else it was cancelled already
+            os.chdir(asked["folder"])  # so that files go where it goes, and nowhere once it is removed
             make(name, settings, about, connection)
             send(connection, {"finished": True})
     except InputError as error:
@@ -215,6 +216,14 @@ def work(connection: Connection) -> None:
     except MemoryError:
         what = f"needs more than {MEMORY // 1024**3} GiB of memory"
         send(connection, {"fault": [what, name, "ask for fewer neurons or conditions"]})
+
+
+def _is_wanted() -> bool:
+    """Whether the working folder, which goes with the run, is still there."""
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def main(server: socket.socket) -> None:
@@ -235,6 +244,9 @@ def main(server: socket.socket) -> None:
             work(Connection(handle))
         except (EOFError, ConnectionError):
             pass  # the replica has ended, or wants this no more
+        except FileNotFoundError:
+            if _is_wanted():
+                traceback.print_exc()
         except BaseException:
             traceback.print_exc()
         finally:

@@ -13,7 +13,8 @@ from threading import Lock
 from . import experimenter
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""A process that forks must have no other threads; and the cores are the requests'."""
+"""A process that forks shall have no other threads (Arrow's allocator has one, which knows of forks); and the cores are
+the requests'."""
 
 
 class Forking:

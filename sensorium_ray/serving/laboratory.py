@@ -85,7 +85,7 @@ class Laboratory:
         try:
             with _process(None, order, about, _PLANNING) as connection:
                 words, _ = receive(connection)
-        except EOFError as error:
+        except (EOFError, ConnectionError) as error:
             what = f"takes more than {_PLANNING} s to plan, or ended meanwhile"
             raise DataError(what, order.experiment, "ask for less; the endpoint's log may tell why") from error
         finally:
@@ -127,22 +127,26 @@ class Laboratory:
                 return False
             try:
                 if run.attempts >= ATTEMPTS:
-                    raise RuntimeError(f"it lost its replica {ATTEMPTS} times")
+                    logger.warning("experiment %s of %s is given up", run.order.experiment, run.order.model)
+                    raise InputError(
+                        f"lost its replica {ATTEMPTS} times", run.order.experiment, "ask again, or for less"
+                    )
                 self._make(run)
             except InputError as error:
                 self.runs.end(run, str(error))
             except Refusal as refusal:
                 self.runs.end(run, str(refusal.error))
             except Exception:
-                logger.exception("experiment %s of %s failed", run.order.experiment, run.order.model)
-                self.runs.end(run, _FAILED)
+                if self.runs.find(run.id):  # else it was cancelled, and what made it has noticed first
+                    logger.exception("experiment %s of %s failed", run.order.experiment, run.order.model)
+                    self.runs.end(run, _FAILED)
             self.runs.sweep()
         return True
 
     def _make(self, run: Run) -> None:
         order = run.order
         about = self._describe(order)
-        making: Run | None = self.runs.update(run, state="running", attempts=run.attempts + 1, done=0, total=0)
+        making = self.runs.update(run, state="running", attempts=run.attempts + 1, done=0, total=0)
         end, told, shown = time.monotonic() + SECONDS, 0.0, 0
         with _process(self.runs.made(run), order, about, SECONDS + _PLANNING) as connection:
             while making is not None:

@@ -114,6 +114,7 @@ EXPERIMENTED: Responses = {
         "content": {JSON: {"schema": ref("Run")}},
     },
     503: {"description": "Busy, or too many wait.", "headers": _AGAIN},
+    507: _problem("The disk is full."),
     **refusals(400, 404, 413, 415, 422),
 }
 FORGOTTEN: Responses = {204: {"description": "It is forgotten."}, **refusals(404)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from starlette.responses import JSONResponse
@@ -10,6 +12,8 @@ from starlette.responses import JSONResponse
 from ..errors import DataError, SensoriumError
 
 PROBLEM = "application/problem+json"
+logger = logging.getLogger("ray.serve.sensorium")
+
 RETRY_AFTER = "1"
 """Seconds after which a client that was sent away may ask again."""
 
@@ -29,6 +33,17 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer
 def bad_request(what: str, where: str = "the body", mend: str = "") -> Refusal:
     """400: the request cannot be read."""
     return Refusal(HTTPStatus.BAD_REQUEST, DataError(what, where, mend))
+
+
+@contextmanager
+def has_room(disk: str, mend: str) -> Iterator[None]:
+    """Answer 507 where a disk is full; its path is its owner's business alone."""
+    try:
+        yield
+    except DataError as error:
+        logger.warning("%s has no room: %s", disk, error)
+        full = SensoriumError("has no room for this now", disk, mend)
+        raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, full) from error
 
 
 def problem(

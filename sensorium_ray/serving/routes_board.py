@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
 from http import HTTPStatus
@@ -15,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from ..benchmark import Stage
-from ..errors import DataError, QuotaError, SensoriumError, SubmissionError
+from ..errors import DataError, QuotaError, SubmissionError
 from ..report.standings import standings_page
 from ..submissions.entries import checked_name, checked_note, team_key
 from ..submissions.inbox import FILES, Entry, FullError, Upload
@@ -23,10 +22,9 @@ from .bodies import MEBIBYTE, announced, too_large
 from .desk import Desk
 from .keys import Key
 from .openapi import REFUSED, SUBMIT, SUBMITTED, answered
-from .problems import Refusal, bad_request, problem
+from .problems import Refusal, bad_request, has_room, problem
 from .protocol_v1 import media_type_of
 
-logger = logging.getLogger("ray.serve.sensorium")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -66,7 +64,7 @@ def routes(desk: Desk | None) -> APIRouter:
         _require_plain(request)
         words = _checked(checked_note, note)
         try:
-            with _has_room(), ExitStack() as stack:
+            with has_room("the disk of the leaderboard", "tell its organisers"), ExitStack() as stack:
                 upload = await _to_its_end(stack.enter_context, open_desk.upload(name, announced(request)))
                 await _receive(request, upload)
                 entry, is_new = await _to_its_end(open_desk.accept, upload, whose, words)
@@ -179,17 +177,6 @@ async def _to_its_end(call: Callable[P, T], *given: P.args, **named: P.kwargs) -
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
-
-
-@contextmanager
-def _has_room() -> Iterator[None]:
-    """Answer 507 where the disk is full; its path is the organisers' business alone."""
-    try:
-        yield
-    except DataError as error:
-        logger.warning("a submission has no room: %s", error)
-        full = SensoriumError("has no room for this now", "the disk of the leaderboard", "tell its organisers")
-        raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, full) from error
 
 
 def _until_tomorrow(now: datetime) -> int:

@@ -27,7 +27,7 @@ from .experimenter import PICTURES, RESULTS
 from .keys import Key
 from .laboratory import Laboratory
 from .openapi import EXPERIMENT, EXPERIMENTED, FORGOTTEN, PICTURE, REFUSED, RESULT, answered
-from .problems import Refusal, bad_request, problem
+from .problems import Refusal, bad_request, has_room, problem
 from .protocol_v1 import media_type_of
 from .requests import about
 from .runs import Order, Run
@@ -97,7 +97,8 @@ def routes(models: Models, laboratory: Laboratory | None) -> APIRouter:
 
         def take() -> Run:
             open_laboratory.plan(order)
-            return open_laboratory.take(order, owner)
+            with has_room("the disk of experiments", "tell who runs the endpoint"):
+                return open_laboratory.take(order, owner)
 
         try:
             run = await asyncio.to_thread(take)

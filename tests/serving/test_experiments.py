@@ -22,7 +22,7 @@ from serving.endpoints import Awaited, answering, until
 
 from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import Clip
-from sensorium_ray.errors import EndpointError
+from sensorium_ray.errors import DataError, EndpointError
 from sensorium_ray.insilico.opening import open_subject
 from sensorium_ray.insilico.run import run_experiment
 from sensorium_ray.results import load_result
@@ -210,6 +210,18 @@ def test_a_queue_is_bounded(models: Catalogue, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("unmade")
+def test_a_full_disk_is_a_507(models: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise DataError("the disk is full", str(tmp_path))
+
+    web = endpoint(models, Laboratory(tmp_path, models, Predictors(models)))
+    monkeypatch.setattr(runs, "write_json", full)
+    answer = post(web)
+    assert (answer.status_code, str(tmp_path) in answer.text) == (507, False)
+    assert web.get(f"{URL}/runs").json() == {"runs": []}
+
+
+@pytest.mark.usefixtures("unmade")
 def test_a_key_sees_its_own_runs(models: Catalogue, tmp_path: Path) -> None:
     made = {name: keys.make(name, [scope]) for name, scope in {"a": "predict", "b": "predict", "c": "admin"}.items()}
     teams = keys.make("team", ["submit"])
@@ -305,6 +317,7 @@ def test_a_client_waits_for_what_is_found(client_of: Any, url: str, bundles: Pat
     expected = run_experiment("direction_tuning", open_subject(bundles / "tiny", "mouse-a", [0, 2]), **SETTINGS)
     xr.testing.assert_allclose(found, expected)
     assert {**expected.attrs, "version": ""} == {**found.attrs, "version": ""}
+    assert states[0]["state"] == "waiting"
     assert (states[-1]["state"], states[-1]["done"], states[-1]["total"]) == ("finished", 4, 4)
     with pytest.raises(EndpointError, match="direction_tuning: has no setting 'direction'"):
         client_of(url).experiment("direction_tuning", *whom, direction=1)
@@ -363,7 +376,10 @@ def test_a_run_that_ends_its_replica_again_and_again_is_given_up(models: Catalog
     kept.update(run, state="running", attempts=laboratory.ATTEMPTS)
     web = endpoint(models, Laboratory(tmp_path, models, Predictors(models)))
     told = ended(web, f"{URL}/runs/{run.id}")
-    assert (told["state"], told["fault"]) == ("failed", "could not be made here; the endpoint's log tells why")
+    assert (told["state"], told["fault"]) == (
+        "failed",
+        "direction_tuning: lost its replica 3 times; ask again, or for less",
+    )
     refused = web.get(f"{URL}/runs/{run.id}/result")
     assert (refused.status_code, refused.json()["detail"]) == (409, f"run: {told['fault']}")
 
@@ -396,3 +412,18 @@ def test_the_api_describes_itself(models: Catalogue, tmp_path: Path) -> None:
     for path, schema in ((f"{URL}/runs", "Runs"), (answer.headers["location"], "Run")):
         known = {"components": document["components"], "$ref": f"#/components/schemas/{schema}"}
         Draft202012Validator(known).validate(web.get(path).json())
+
+
+def test_an_experiment_that_ends_its_process_is_a_failure_in_a_sentence(
+    models: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(laboratory, "receive", broken)
+    found = Laboratory(tmp_path, models, Predictors(models))
+    run = found.take(ORDER, None)
+    told = ended(endpoint(models, found), f"{URL}/runs/{run.id}")
+    assert (told["state"], told["fault"]) == ("failed", "could not be made here; the endpoint's log tells why")
+    assert "experiment direction_tuning of tiny failed" in log.text
+    found.close()

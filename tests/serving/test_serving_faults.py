@@ -7,10 +7,12 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+import xarray as xr
 from npz import pack
 from serving.conftest import noise
 from serving.endpoints import Running, gone, serving
@@ -20,6 +22,8 @@ from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import EndpointError
+from sensorium_ray.insilico.opening import open_subject
+from sensorium_ray.insilico.run import run_experiment
 from sensorium_ray.serving.answers import NPZ
 from sensorium_ray.serving.problems import PROBLEM
 
@@ -130,6 +134,23 @@ def test_a_killed_replica_costs_no_more_than_an_error_that_says_to_ask_again(
         for one in waiting:
             np.testing.assert_allclose(one.result(), expected, rtol=1e-5, atol=1e-5)
     assert told <= {"ask again", "start one with `sensorium serve`"}
+
+
+def test_an_experiment_outlives_its_replica(running: Running, mouse: str) -> None:
+    settings = {"directions": 12, "spatial_frequencies": [0.05]}
+    killed = []
+
+    def kill(run: dict[str, Any]) -> None:
+        if run["done"] and not killed:
+            [replica] = running.processes("ServeReplica")
+            replica.kill()
+            killed.append(run["done"])
+
+    with SensoriumClient(running.url) as client:
+        found = client.experiment("direction_tuning", SLOW, mouse, [3, 7], progress=kill, **settings)
+    expected = run_experiment("direction_tuning", open_subject(PRETRAINED / SLOW, mouse, [3, 7]), **settings)
+    xr.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert killed
 
 
 def test_what_is_counted_is_told_while_the_queue_is_full(running: Running, clip: Clip, mouse: str) -> None:
