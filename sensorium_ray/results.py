@@ -21,6 +21,15 @@ ENDINGS = (".nc", ".parquet")
 """How the names of results end."""
 
 
+MOST_ROWS = 10_000_000
+"""Of a table; images of many neurons have a row a pixel."""
+
+
+def fits(result: xr.Dataset, ending: str) -> bool:
+    """Whether a result can be saved in files that end so."""
+    return ending != ".parquet" or math.prod(result.sizes.values()) <= MOST_ROWS
+
+
 def save_result(result: xr.Dataset, path: StrPath) -> None:
     """Write a result, atomically; its attributes travel with it.
 
@@ -31,10 +40,13 @@ def save_result(result: xr.Dataset, path: StrPath) -> None:
 
     Raises
     ------
-    ConfigError : the name ends otherwise.
+    ConfigError : the name ends otherwise, or the table would have more than `MOST_ROWS`.
     DataError : it cannot be written there.
     """
     place = locate(path)
+    if not fits(result, place.suffix):
+        what = f"would have {math.prod(result.sizes.values()):,} rows, of which a table may have {MOST_ROWS:,}"
+        raise ConfigError(what, str(path), "let it end with .nc")
     write = {".nc": _write_netcdf, ".parquet": _write_parquet}[_kind(place)]
     with atomic_path(place) as partial:
         write(result, partial)

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from sensorium_ray.errors import ConfigError, DataError
-from sensorium_ray.results import ENDINGS, load_result, save_result
+from sensorium_ray.results import ENDINGS, fits, load_result, save_result
 
 
 def result() -> xr.Dataset:
@@ -96,3 +96,12 @@ def test_a_failed_writing_leaves_what_was_there(tmp_path: Path, ending: str) -> 
         save_result(result().assign_attrs(experiment=object()), path)
     assert path.read_bytes() == whole
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_too_large_for_a_table_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    large = xr.Dataset({"image": (("neuron", "y", "x"), np.broadcast_to(np.float32(0), (300, 200, 200)))})
+    assert not fits(large, ".parquet")
+    assert fits(large, ".nc")
+    with pytest.raises(ConfigError, match=r"12,000,000 rows.*let it end with \.nc"):
+        save_result(large, tmp_path / "large.parquet")
+    assert not list(tmp_path.iterdir())
