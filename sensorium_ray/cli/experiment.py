@@ -64,8 +64,7 @@ def experiment(
         _require_new(out, plot)
         whom: _Whom = {"model": model, "mouse": mouse, "neurons": _indices(neurons), "against": against}
         result = _make(name, target, given, whom, address, key)
-        _write(result, out, plot)
-        _tell_result(result, out, plot, as_json)
+        _tell_result(result, _write(result, out, plot), plot, as_json)
 
 
 def _tell_experiments(as_json: bool) -> None:
@@ -169,14 +168,19 @@ class _Followed(ExitStack):
             self._done = done
 
 
-def _write(result: xr.Dataset, out: Path | None, plot: Path | None) -> None:
+def _write(result: xr.Dataset, out: Path | None, plot: Path | None) -> Path | None:
+    """Write the files; tell where the arrays went: what was found is not lost because it is too large for a table."""
     from ..insilico.run import write_picture
-    from ..results import save_result
+    from ..results import fits, save_result
 
+    if out is not None and not fits(result, out.suffix):
+        typer.echo(f"note: this is too large for a table: {out.name}.nc has it as netCDF", err=True)
+        out = out.with_name(f"{out.name}.nc")
     if out is not None:
         save_result(result, out)
     if plot is not None:
         write_picture(result, plot)
+    return out
 
 
 def _tell_result(result: xr.Dataset, out: Path | None, plot: Path | None, as_json: bool) -> None:

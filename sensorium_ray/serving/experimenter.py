@@ -9,7 +9,6 @@ replica ends, so do all of these.
 
 from __future__ import annotations
 
-import math
 import os
 import resource
 import signal
@@ -29,7 +28,7 @@ from ..errors import InputError
 from ..insilico import find
 from ..insilico.run import run_experiment, write_picture
 from ..insilico.subject import Subject, together
-from ..results import save_result
+from ..results import fits, save_result
 from .parcels import receive, send
 
 MEMORY = 8 * 1024**3
@@ -38,8 +37,6 @@ _FILE = 2 * 1024**3
 """Bytes of a file of a result."""
 _FRAMES = 150
 """Asked for at once, half of what a usual request asks for: a request's part waits for no more."""
-_ROWS = 10_000_000
-"""Of a table; of a result that has more there is none."""
 _ENOUGH = 2.0
 """Seconds after which a plan is enough."""
 RESULTS = {".nc": "application/x-netcdf", ".parquet": "application/vnd.apache.parquet"}
@@ -193,7 +190,7 @@ def make(name: str, settings: dict[str, Any], about: dict[str, Any], connection:
     """Make an experiment, and write its result and its pictures to the working folder."""
     result = run_experiment(name, subject_of(about, lambda model: Replica(connection, model)), **settings)
     for ending in RESULTS:
-        if ending != ".parquet" or math.prod(result.sizes.values()) <= _ROWS:
+        if fits(result, ending):
             save_result(result, f"result{ending}")
     for ending in PICTURES:
         write_picture(result, f"picture{ending}")

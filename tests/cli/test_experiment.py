@@ -12,6 +12,7 @@ import xarray as xr
 from serving.endpoints import answering
 from typer.testing import CliRunner, Result
 
+from sensorium_ray import results
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.cli import app
@@ -86,6 +87,14 @@ def test_a_script_reads_what_was_found(mouse: str) -> None:
     assert (told["experiment"], told["mouse"], told["neurons"], told["out"]) == ("direction_tuning", mouse, 1, None)
     low, median, high = told["values"]["osi"]
     assert 0 <= low == median == high <= 1
+
+
+def test_what_is_too_large_for_a_table_is_not_lost(mouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST_ROWS", 1)
+    ended = run("direction_tuning", BUNDLE, "--mouse", mouse, "--neurons", "5", *SMALL, "--out", tmp_path / "a.parquet")
+    assert "note: this is too large for a table: a.parquet.nc has it as netCDF" in ended.stderr
+    assert load_result(tmp_path / "a.parquet.nc").sizes["neuron"] == 1
+    assert ended.stdout.splitlines()[-1] == str(tmp_path / "a.parquet.nc")
 
 
 @pytest.mark.parametrize(
