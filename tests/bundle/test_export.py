@@ -23,10 +23,13 @@ from sensorium_ray.training.settings import TrainSettings
 from sensorium_ray.training.trainer import Trainer
 
 
-# Their exports take longest, and what they are made of is in others too.
+LONGEST = ("convolution3d", "dynamic_v1fm", "gru", "viv1t", "viv1t2023")
+"""To export; `make test-slow` does."""
+
+
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in ("convolution3d", "viv1t2023"))) for name in find.names()],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LONGEST)) for name in find.names()],
 )
 def test_the_bundle_answers_as_torch_on_real_clips(
     name: str, bundles: dict[str, Path], checkpoints: dict[str, Path], world: World

@@ -61,6 +61,7 @@ def test_an_ensemble_is_written_there(tiny: Tiny, bucket: str, answer: Callable)
     np.testing.assert_array_equal(answer(f"{bucket}/again"), answer(tiny.ensemble))
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_learned_there(tiny: Tiny, bucket: str, tmp_path: Path, ray_session: None) -> None:
     s3fs.S3FileSystem().put(str(tiny.store), "s3://bundles-store", recursive=True)
     there = learn_ensemble("s3://bundles-store", [f"{bucket}/good", f"{bucket}/bad"], f"{bucket}/learned")

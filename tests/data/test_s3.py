@@ -118,6 +118,7 @@ def test_a_limit_that_is_no_number_is_refused(stored: FrameStore, monkeypatch: p
         stored[MOUSE].rows(0)
 
 
+@pytest.mark.slow
 def test_a_killed_ingest_goes_on_where_it_was(
     raw: Path, bucket: str, on_disk: FrameStore, files: s3fs.S3FileSystem, ray_session: None
 ) -> None:

@@ -136,6 +136,7 @@ def test_a_member_of_a_given_ensemble_runs_once(tiny: Tiny, monkeypatch: pytest.
     assert (together["bad"] == alone["bad"]).all()
 
 
+@pytest.mark.slow
 def test_all_of_it_may_be_on_s3(tiny: Tiny, table: ScoreTable, ray_session: None) -> None:
     files = s3fs.S3FileSystem(use_listings_cache=False)
     files.mkdir("scoring")

@@ -130,6 +130,7 @@ def test_one_worker_gives_the_same_bits_as_two(
     assert ScoreTable.read(tmp_path / "out" / "scores.parquet").table.equals(undisturbed.table)
 
 
+@pytest.mark.slow
 def test_more_bundles_can_be_named_when_going_on(
     tiny: Tiny, undisturbed: ScoreTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -564,6 +564,7 @@ def test_the_client_tells_what_is_wrong(
         remote.all_standings("live")
 
 
+@pytest.mark.slow
 def test_a_real_endpoint_writes_to_the_disk_and_goes_on_after_a_kill(
     make_board: Callable[..., Path], sent: Callable[..., Path], bundles: Path
 ) -> None:
