@@ -22,7 +22,6 @@ from sensorium_ray.training.inference import torch_run
 from sensorium_ray.training.settings import TrainSettings
 from sensorium_ray.training.trainer import Trainer
 
-
 LONGEST = ("convolution3d", "dynamic_v1fm", "gru", "viv1t", "viv1t2023")
 """To export; `make test-slow` does."""
 
