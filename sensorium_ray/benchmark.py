@@ -19,6 +19,7 @@ STAGES: tuple[Stage, ...] = ("live", "final")
 
 FRAME_RATE = 30.0
 """Frames per second of every published video."""
+RESPONSE_UNITS = "deconvolved calcium, arbitrary units"
 FRAME_SHAPE = (36, 64)
 """Height and width of every published 2023 video, and of a 2022 image as the models see it, pixels."""
 

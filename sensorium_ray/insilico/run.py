@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from ..benchmark import RESPONSE_UNITS
 from ..errors import ConfigError
 from ..storage import StrPath, atomic_path, locate
 from ..version import package_version
 from . import find
 from .subject import Subject
 
-UNITS = "deconvolved calcium, arbitrary units"
 PICTURES = (".png", ".svg", ".pdf")
 """How files of pictures end."""
 
@@ -33,7 +33,7 @@ def run_experiment(name: str, subject: Subject, **settings: Any) -> xr.Dataset:
     Returns
     -------
     Labelled arrays; dimension 'neuron' has the coordinate unit_id. Attributes say what made them: experiment, settings
-    (JSON), model, checksum, mouse, version.
+    (JSON), model, checksum, mouse, version, units (of responses).
 
     Raises
     ------
@@ -51,6 +51,7 @@ def run_experiment(name: str, subject: Subject, **settings: Any) -> xr.Dataset:
         checksum=subject.checksum,
         mouse=subject.mouse,
         version=package_version(),
+        units=RESPONSE_UNITS,
     )
 
 

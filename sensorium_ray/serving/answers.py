@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 import numpy as np
 
+from ..benchmark import RESPONSE_UNITS
 from ..client.messages import ARROW
 from ..errors import DataError
 from .problems import Refusal
@@ -25,7 +26,6 @@ FORMS = (JSON, NPZ, NPY, ARROW, PARQUET)
 """Where a client likes several alike, the first is taken."""
 ABOUT = "Sensorium-About"
 """Header of every answer: what made it, as JSON."""
-UNITS = "deconvolved calcium, arbitrary units"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +59,7 @@ class Answer:
             "checksum": self.model.checksum,
             "mouse": self.mouse,
             "rate": self.model.manifest.rate,
-            "units": UNITS,
+            "units": RESPONSE_UNITS,
             "warnings": list(self.warnings),
         }
 

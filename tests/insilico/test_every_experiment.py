@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from insilico.pretended import pretend
 
+from sensorium_ray.benchmark import RESPONSE_UNITS
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.insilico import find
 from sensorium_ray.insilico.run import draw_experiment, run_experiment
@@ -46,6 +47,7 @@ def test_an_experiment_from_its_name_to_its_picture(few: Subject, tmp_path: Path
         "checksum": few.checksum,
         "mouse": few.mouse,
         "version": package_version(),
+        "units": RESPONSE_UNITS,
     }
     for ending in ENDINGS:
         save_result(found, tmp_path / f"result{ending}")
