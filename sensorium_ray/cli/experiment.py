@@ -43,6 +43,12 @@ def experiment(
     out: Annotated[Path | None, typer.Option(help="Where the labelled arrays go: .nc (netCDF) or .parquet.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Where the picture goes: .png, .svg or .pdf.")] = None,
     address: Annotated[str | None, typer.Option(help=f"{ADDRESS} An endpoint has its own.")] = None,
+    grey_levels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEAN/STD", help="Of the videos that a bundle was trained with that takes normalised ones."
+        ),
+    ] = None,
     key: Annotated[str | None, typer.Option(envvar="SENSORIUM_KEY", help="API key, where one is asked for.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what is told as JSON.")] = False,
 ) -> None:
@@ -63,7 +69,8 @@ def experiment(
         given = dict(map(read_setting, settings or []))
         _require_new(out, plot)
         whom: _Whom = {"model": model, "mouse": mouse, "neurons": _indices(neurons), "against": against}
-        result = _make(name, target, given, whom, address, key)
+        here: _Here = {"address": address, "grey_levels": _mean_and_std(grey_levels)}
+        result = _make(name, target, given, whom, here, key)
         _tell_result(result, _write(result, out, plot), plot, as_json)
 
 
@@ -113,6 +120,16 @@ def _indices(text: str | None) -> list[int] | None:
     return [int(number) for number in numbers]
 
 
+def _mean_and_std(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        mean, std = map(float, text.split("/"))
+    except ValueError as error:
+        raise ConfigError(f"is '{text}'", "--grey-levels", "give MEAN/STD, such as 113/60") from error
+    return mean, std
+
+
 class _Whom(TypedDict):
     model: str | None
     mouse: str | None
@@ -120,17 +137,24 @@ class _Whom(TypedDict):
     against: str | None
 
 
-def _make(
-    name: str, target: str, settings: dict[str, Any], whom: _Whom, address: str | None, key: str | None
-) -> xr.Dataset:
+class _Here(TypedDict):
+    """What is said of bundles alone."""
+
+    address: str | None
+    grey_levels: tuple[float, float] | None
+
+
+def _make(name: str, target: str, settings: dict[str, Any], whom: _Whom, here: _Here, key: str | None) -> xr.Dataset:
     from ..client.clients import SensoriumClient
     from ..insilico import find
     from ..insilico.opening import is_endpoint, open_subject
     from ..insilico.run import run_experiment
 
     if is_endpoint(target):
-        if address is not None:
-            raise ConfigError("is given for an endpoint", "--address", "leave it out, or name a bundle")
+        for option, value in here.items():
+            if value is not None:
+                where = f"--{option.replace('_', '-')}"
+                raise ConfigError("is given for an endpoint", where, "leave it out, or name a bundle")
         with SensoriumClient(target, key) as client, _Followed(name) as progress:
             return client.experiment(name, **whom, progress=progress, **settings)
     find.make_config(name, settings)  # before a bundle is opened, which takes a while
@@ -138,7 +162,7 @@ def _make(
         raise ConfigError("is given for a bundle", "--model", "leave it out, or name an endpoint")
 
     def opened(bundle: str) -> Subject:
-        return open_subject(bundle, whom["mouse"], whom["neurons"], address=address)
+        return open_subject(bundle, whom["mouse"], whom["neurons"], **here)
 
     subject = opened(target) if whom["against"] is None else opened(target).beside(opened(whom["against"]))
     return run_experiment(name, subject, **settings)

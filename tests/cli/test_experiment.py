@@ -110,6 +110,8 @@ def test_what_is_too_large_for_a_table_is_not_lost(mouse: str, tmp_path: Path, m
         (["direction_tuning", "TARGET", "--neurons", "0,x"], "--neurons: are '0,x'; give whole numbers"),
         (["direction_tuning", "TARGET", "--model", "best"], "--model: is given for a bundle"),
         (["direction_tuning", "http://127.0.0.1:9", "--address", "auto"], "--address: is given for an endpoint"),
+        (["direction_tuning", "http://127.0.0.1:9", "--grey-levels", "113/60"], "--grey-levels: is given for an endp"),
+        (["direction_tuning", "TARGET", "--grey-levels", "113"], "--grey-levels: is '113'; give MEAN/STD"),
     ],
 )
 def test_what_is_wrong_is_refused_before_any_work(
