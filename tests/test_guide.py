@@ -22,7 +22,7 @@ PAGES = sorted(DOCS.glob("*.md"))
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 FENCED = [block for block in BLOCKS if block.language]
 RUNNABLE = [page for page in PAGES if any(block.page == page and block.language in RUN for block in FENCED)]
-QUICK = {"quickstart"}
+QUICK = {"data", "insilico", "quickstart"}
 """Pages that the ordinary suite runs; `make test-docs` runs all."""
 LONGEST = 600
 COMMAND = typer.main.get_command(app)
