@@ -21,6 +21,7 @@ from scipy.optimize import least_squares
 import sensorium_ray as sr
 from sensorium_ray.bundle.importing import import_checkpoint
 from sensorium_ray.data.stimuli import GREY
+from sensorium_ray.insilico.subject import Subject
 from sensorium_ray.report.figures import STYLE
 
 GREY_LEVELS = (113.0, 60.0)
@@ -77,9 +78,7 @@ def main() -> None:
     bundle = given.out / "bundle"
     if not (bundle / "manifest.json").exists():
         import_checkpoint("sensorium2022", given.checkpoint, bundle)
-    count = len(sr.load(bundle).manifest.mice[0].unit_ids)
-    neurons = np.linspace(0, count, NEURONS, endpoint=False).astype(int)
-    subject = sr.open_subject(bundle, neurons=neurons, grey_levels=GREY_LEVELS)
+    subject = some_neurons(bundle, NEURONS)
     exciting = sr.run_experiment("most_exciting", subject, blank=0.0, seconds=ONE_FRAME)
     fields = sr.run_experiment("gradient_field", subject, before=0.0, lags=ONE_FRAME)
     images = exciting["image"].isel(start=exciting["best"], frame=0).values - GREY
@@ -98,12 +97,16 @@ def main() -> None:
     show_tuning(bundle, given.out / "direction_tuning.png")
 
 
+def some_neurons(bundle: Path, number: int) -> Subject:
+    """As many of the model's neurons, evenly spaced among all."""
+    count = len(sr.load(bundle).manifest.mice[0].unit_ids)
+    neurons = np.linspace(0, count, number, endpoint=False).astype(int)
+    return sr.open_subject(bundle, neurons=neurons, grey_levels=GREY_LEVELS)
+
+
 def show_tuning(bundle: Path, out: Path) -> None:
     """Measure and draw tuning to gratings of half the contrast, and tell how smooth it is."""
-    count = len(sr.load(bundle).manifest.mice[0].unit_ids)
-    neurons = np.linspace(0, count, TUNED, endpoint=False).astype(int)
-    subject = sr.open_subject(bundle, neurons=neurons, grey_levels=GREY_LEVELS)
-    result = sr.run_experiment("direction_tuning", subject, directions=24, contrast=0.5)
+    result = sr.run_experiment("direction_tuning", some_neurons(bundle, TUNED), directions=24, contrast=0.5)
     sr.draw_experiment(result).savefig(out, dpi=80)
     share = smoothness(result["tuning"].values)
     least, median = share.min(), np.median(share)

@@ -17,10 +17,9 @@ from .errors import ConfigError, DataError
 from .storage import StrPath, atomic_path, locate, read_bytes
 
 _METADATA_KEY = b"sensorium_ray"
+_MEND = "name a file that an experiment wrote"
 ENDINGS = (".nc", ".parquet")
 """How the names of results end."""
-
-
 MOST_ROWS = 10_000_000
 """Of a table; images of many neurons have a row a pixel."""
 
@@ -61,14 +60,33 @@ def load_result(path: StrPath) -> xr.Dataset:
     DataError : the file is missing, damaged, or no result.
     """
     place = locate(path)
-    read = {".nc": _read_netcdf, ".parquet": _read_parquet}[_kind(place)]
+    kind = _kind(place)
     try:
-        return read(io.BytesIO(read_bytes(place)))
+        content = read_bytes(place)
     except FileNotFoundError as error:
-        raise DataError("file is missing", str(path), "name a file that an experiment wrote") from error
+        raise DataError("file is missing", str(path), _MEND) from error
+    except OSError as error:
+        raise DataError(f"is not a readable result ({error})", str(path), _MEND) from error
+    return read_result(content, kind, str(path))
+
+
+def read_result(content: bytes, ending: str, where: str) -> xr.Dataset:
+    """Read what is in a file that `save_result` wrote.
+
+    Parameters
+    ----------
+    ending : of the file's name, one of `ENDINGS`.
+    where : it came from, for the sentence.
+
+    Raises
+    ------
+    DataError : it is damaged, or no result.
+    """
+    read = {".nc": _read_netcdf, ".parquet": _read_parquet}[ending]
+    try:
+        return read(io.BytesIO(content))
     except (pa.ArrowException, KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
-        what = f"is not a readable result ({error})"
-        raise DataError(what, str(path), "name a file that an experiment wrote") from error
+        raise DataError(f"is not a readable result ({error})", where, _MEND) from error
 
 
 def _kind(path: Path) -> str:

@@ -1,13 +1,16 @@
-"""Typed settings from plain values, such as those of a JSON file or of `--set NAME=VALUE`."""
+"""What is chosen by name: settings from plain values, a module of a kind, one of several things."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from difflib import get_close_matches
+from importlib import import_module
 from numbers import Integral, Real
+from types import ModuleType
 from typing import Any, TypeVar
 
-from .errors import ConfigError
+from .errors import ConfigError, DataError
 
 T = TypeVar("T")
 
@@ -31,6 +34,42 @@ def make_settings(name: str, kind: type[T], given: dict[str, Any]) -> T:
         if not _is_like(value, usual[field]):
             raise ConfigError(f"has {value!r} for {field}", name, f"give one like {usual[field]!r}")
     return kind(**values)
+
+
+def find_module(package: str, kind: str, name: str, known: list[str]) -> ModuleType:
+    """Module of a package, by its name.
+
+    Parameters
+    ----------
+    kind : what such a module is, such as 'architecture', for the sentence.
+    known : names that there are.
+
+    Raises
+    ------
+    ConfigError : there is none of that name.
+    """
+    if name not in known:
+        raise ConfigError(f"there is no {kind} '{name}'", "", suggestion(name, known))
+    return import_module(f"{package}.{name}")
+
+
+def named_or_only(what: str, name: str | None, known: Sequence[str]) -> str:
+    """The name that was given, or that of the only one there is.
+
+    Parameters
+    ----------
+    what : such as 'mouse', for the sentence.
+    known : names that there are.
+
+    Raises
+    ------
+    DataError : no name was given, and there are several.
+    """
+    if name is not None:
+        return name
+    if len(known) != 1:
+        raise DataError("is missing", what, f"name one of {', '.join(known)}")
+    return known[0]
 
 
 def suggestion(name: str, known: list[str]) -> str:

@@ -194,7 +194,7 @@ class _Followed(ExitStack):
 
 def _write(result: xr.Dataset, out: Path | None, plot: Path | None) -> Path | None:
     """Write the files; tell where the arrays went: what was found is not lost because it is too large for a table."""
-    from ..insilico.run import write_picture
+    from ..insilico.run import draw_experiment, write_picture
     from ..results import fits, save_result
 
     if out is not None and not fits(result, out.suffix):
@@ -203,7 +203,7 @@ def _write(result: xr.Dataset, out: Path | None, plot: Path | None) -> Path | No
     if out is not None:
         save_result(result, out)
     if plot is not None:
-        write_picture(result, plot)
+        write_picture(draw_experiment(result), plot)
     return out
 
 

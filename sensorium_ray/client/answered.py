@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -90,10 +91,15 @@ class Answer:
     def _begin(self, schema: pa.Schema) -> None:
         about = json.loads(schema.metadata[b"sensorium"])
         self._unit_ids = np.asarray(about["unit_ids"], np.int64)
-        # A text, since a netCDF file takes no list of them.
-        self._attributes = {name: about[name] for name in _ATTRIBUTES} | {"warnings": "\n".join(about["warnings"])}
+        self._attributes = attributes(about)
         self._untold = list(about["warnings"])
         self._schema = schema
+
+
+def attributes(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a labelled answer, of what the endpoint says that made it."""
+    # Warnings as a text, since a netCDF file takes no list of them.
+    return {name: about[name] for name in _ATTRIBUTES} | {"warnings": "\n".join(about["warnings"])}
 
 
 def joined(parts: list[Frames]) -> Frames:

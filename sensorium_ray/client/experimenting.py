@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import xarray as xr
 
+from .. import results
 from ..errors import DataError, EndpointError
-from ..results import load_result
 from . import connecting
 from .answered import ForeignError
 
@@ -132,10 +130,7 @@ def read_result(url: str, response: httpx.Response) -> xr.Dataset:
     ForeignError : it is no endpoint.
     """
     connecting.require_success(url, response)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "result.nc"
-        path.write_bytes(response.content)
-        try:
-            return load_result(path)
-        except DataError as error:
-            raise ForeignError from error
+    try:
+        return results.read_result(response.content, ".nc", url)
+    except DataError as error:
+        raise ForeignError from error

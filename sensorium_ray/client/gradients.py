@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike
 from ..data.clip import Clip
 from ..errors import DataError
 from . import connecting
-from .answered import ForeignError
+from .answered import ForeignError, attributes
 from .asking import listed, model_url
 
 _NPZ = "application/x-npz"
-_ATTRIBUTES = ("units", "model", "checksum", "mouse", "rate")
 
 
 def request(
@@ -71,7 +70,6 @@ def read(url: str, response: httpx.Response) -> xr.Dataset:
         with np.load(io.BytesIO(response.content), allow_pickle=False) as archive:
             told = {name: archive[name] for name in ("responses", "gradient", "unit_ids")}
             about = json.loads(str(archive["about"]))
-        attributes = {name: about[name] for name in _ATTRIBUTES} | {"warnings": "\n".join(about["warnings"])}
         return xr.Dataset(
             {
                 "responses": (("neuron", "time"), told["responses"]),
@@ -81,7 +79,7 @@ def read(url: str, response: httpx.Response) -> xr.Dataset:
                 "unit_id": ("neuron", told["unit_ids"]),
                 "time": ("time", np.arange(told["responses"].shape[1]) / about["rate"], {"units": "s"}),
             },
-            attributes,
+            attributes(about),
         ).set_xindex("unit_id")
     except Exception as error:  # numpy, zipfile and json each raise their own
         raise ForeignError from error

@@ -200,14 +200,9 @@ def together(run: Run, clips: Sequence[Clip]) -> Run:
 
     def ask(video: np.ndarray, behavior: np.ndarray, pupil_center: np.ndarray, moment: np.ndarray) -> np.ndarray:
         frames = moment[0]
-        videos, states, eyes = (
-            np.stack([cut(clip) for clip in clips])
-            for cut in (
-                lambda clip: clip.video[frames],
-                lambda clip: clip.behavior[:, frames],
-                lambda clip: clip.pupil_center[:, frames],
-            )
-        )
+        videos = np.stack([clip.video[frames] for clip in clips])
+        states = np.stack([clip.behavior[:, frames] for clip in clips])
+        eyes = np.stack([clip.pupil_center[:, frames] for clip in clips])
         answer = run(videos, states, eyes, np.repeat(moment, len(clips), axis=0))
         return answer.reshape(1, -1, answer.shape[-1])
 

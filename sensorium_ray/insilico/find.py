@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import pkgutil
 import re
@@ -10,8 +9,7 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
-from ..errors import ConfigError
-from ..settings import make_settings, suggestion
+from ..settings import find_module, make_settings
 from . import experiments
 
 
@@ -29,9 +27,7 @@ def experiment(name: str) -> ModuleType:
     ------
     ConfigError : there is none of that name.
     """
-    if name not in names():
-        raise ConfigError(f"there is no experiment '{name}'", "", suggestion(name, names()))
-    return importlib.import_module(f"{experiments.__name__}.{name}")
+    return find_module(experiments.__name__, "experiment", name, names())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import numpy as np
 from ..bundle.manifest import Manifest, MouseEntry, bundle_checksum
 from ..bundle.predictor import Predictor, load_predictor
 from ..data.clip import Clip
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from ..scoring.actors import run_tasks
+from ..settings import named_or_only
 from ..storage import StrPath, locate
 from .normalised import in_grey_levels
 from .subject import Differentiate, Respond, Subject, chosen_neurons, mean_state, together
@@ -126,8 +127,6 @@ def _opened(bundle: str) -> Predictor:
 
 def _entry(predictor: Predictor, mouse: str | None) -> MouseEntry:
     mice = {entry.name: entry for entry in predictor.manifest.mice}
-    if mouse is None and len(mice) > 1:
-        raise DataError("is missing", "mouse", f"name one of {', '.join(mice)}")
-    name = next(iter(mice)) if mouse is None else mouse
+    name = named_or_only("mouse", mouse, [*mice])
     predictor.neurons(name)  # refuses an unknown one
     return mice[name]

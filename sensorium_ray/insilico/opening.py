@@ -8,7 +8,8 @@ import numpy as np
 
 from ..bundle.predictor import Predictor
 from ..client.clients import SensoriumClient
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
+from ..settings import named_or_only
 from ..storage import StrPath
 from .local import bundle_subject
 from .remote import endpoint_subject
@@ -49,7 +50,9 @@ def open_subject(
     if is_endpoint(target):
         _require_none("an endpoint", "a bundle", address=address, grey_levels=grey_levels)
         client = target if isinstance(target, SensoriumClient) else SensoriumClient(str(target), key)
-        return endpoint_subject(client, _only_model(client) if model is None else model, mouse, neurons)
+        if model is None:
+            model = named_or_only("model", None, [str(about["name"]) for about in client.models()])
+        return endpoint_subject(client, model, mouse, neurons)
     _require_none("a bundle", "an endpoint", model=model, key=key)
     assert not isinstance(target, SensoriumClient)
     return bundle_subject(target, mouse, neurons, address, grey_levels)
@@ -58,13 +61,6 @@ def open_subject(
 def is_endpoint(target: object) -> bool:
     """Whether that is an endpoint, or its address."""
     return isinstance(target, SensoriumClient) or str(target).startswith(("http://", "https://"))
-
-
-def _only_model(client: SensoriumClient) -> str:
-    known = [str(about["name"]) for about in client.models()]
-    if len(known) != 1:
-        raise DataError("is missing", "model", f"name one of {', '.join(known)}")
-    return known[0]
 
 
 def _require_none(of: str, other: str, **given: object) -> None:

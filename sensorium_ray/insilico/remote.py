@@ -11,7 +11,7 @@ import numpy as np
 
 from ..client.clients import SensoriumClient
 from ..data.clip import Clip
-from ..errors import DataError
+from ..settings import named_or_only
 from .subject import Subject, chosen_neurons, mean_state
 
 _AT_ONCE = 4
@@ -39,10 +39,7 @@ def endpoint_subject(
     DataError : the mouse was not said, a neuron is unknown, or the model does not know the mouse's mean behaviour.
     """
     about = client.model(model)
-    known = [entry["name"] for entry in about["mice"]]
-    if mouse is None and len(known) > 1:
-        raise DataError("is missing", "mouse", f"name one of {', '.join(known)}")
-    whose = client.mouse(model, known[0] if mouse is None else mouse)
+    whose = client.mouse(model, named_or_only("mouse", mouse, [entry["name"] for entry in about["mice"]]))
     behavior, pupil_center = mean_state(whose["name"], whose["behavior_mean"], whose["pupil_center_mean"])
     chosen = chosen_neurons(whose["neurons"], neurons)
     whom = (client, model, whose["name"], None if neurons is None else chosen.tolist())

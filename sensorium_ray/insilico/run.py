@@ -66,22 +66,22 @@ def draw_experiment(result: xr.Dataset) -> Figure:
     return figure
 
 
-def write_picture(result: xr.Dataset, path: StrPath) -> None:
-    """Draw a result into a file, as its experiment draws it.
+def write_picture(figure: Figure, path: StrPath) -> None:
+    """Write the picture of a result into a file.
 
     Parameters
     ----------
+    figure : from `draw_experiment`.
     path : ends as one of `PICTURES`; on a disk or s3://, and replaced where it exists.
 
     Raises
     ------
-    ConfigError : it is no result of an experiment, or the file ends otherwise.
+    ConfigError : the file ends otherwise.
     DataError : the file cannot be written.
     """
     place = locate(path)
     if place.suffix not in PICTURES:
         raise ConfigError("is no name of a picture", str(path), f"let it end in {' or '.join(PICTURES)}")
-    figure = draw_experiment(result)
     with atomic_path(place) as partial:
         figure.savefig(partial, format=place.suffix[1:], dpi=150)
 

@@ -15,6 +15,7 @@ from ..data.cortex import Cortex
 from ..data.simulate import simulated_mice
 from ..data.truth import Truth
 from ..errors import DataError
+from ..settings import named_or_only
 from ..storage import StrPath, sha256
 from .subject import Subject
 
@@ -32,9 +33,7 @@ def simulated_subject(folder: StrPath, mouse: str | None = None) -> Subject:
     DataError : the folder holds no finished simulation of this version, or not that mouse.
     """
     mice = {simulation.name: simulation for simulation in simulated_mice(folder)}
-    if mouse is None and len(mice) > 1:
-        raise DataError("is missing", "mouse", f"name one of {', '.join(mice)}")
-    name = next(iter(mice)) if mouse is None else mouse
+    name = named_or_only("mouse", mouse, [*mice])
     if name not in mice:
         raise DataError(f"knows no mouse '{name}'", str(folder), f"known are {', '.join(mice)}")
     cortex = mice[name].cortex

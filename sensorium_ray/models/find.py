@@ -7,8 +7,7 @@ import pkgutil
 from types import ModuleType
 from typing import Any
 
-from ..errors import ConfigError
-from ..settings import make_settings, suggestion
+from ..settings import find_module, make_settings
 from .encoder import Encoder
 from .population import Population
 
@@ -41,9 +40,7 @@ def architecture(name: str) -> ModuleType:
     ------
     ConfigError : there is none of that name.
     """
-    if name not in names():
-        raise ConfigError(f"there is no architecture '{name}'", "", suggestion(name, names()))
-    return importlib.import_module(f"{__package__}.{name}")
+    return find_module(__package__, "architecture", name, names())
 
 
 def make_config(name: str, settings: dict[str, Any]) -> Any:

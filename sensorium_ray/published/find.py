@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import BundleError, ConfigError
-from ..settings import suggestion
+from ..errors import BundleError
+from ..settings import find_module
 from .foreign import Foreign
 
 _PARTS = frozenset({"find", "foreign", "gaussian", "starter_cores", "vivit"})
@@ -45,9 +45,7 @@ def read(format_name: str, file: Path, trusted: bool = False) -> Foreign:
     ConfigError : there is no such format.
     BundleError : the file is missing, is not of that format, or holds more than tensors and plain values.
     """
-    if format_name not in names():
-        raise ConfigError(f"there is no format '{format_name}'", "", suggestion(format_name, names()))
-    module = importlib.import_module(f"{__package__}.{format_name}")
+    module = find_module(__package__, "format", format_name, names())
     try:
         foreign = module.translate(load(file, trusted))
     except BundleError as error:

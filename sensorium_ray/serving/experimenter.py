@@ -26,7 +26,7 @@ import numpy as np
 from ..data.clip import CLIP_ARRAYS, Clip
 from ..errors import InputError
 from ..insilico import find
-from ..insilico.run import run_experiment, write_picture
+from ..insilico.run import draw_experiment, run_experiment, write_picture
 from ..insilico.subject import Subject, together
 from ..results import fits, save_result
 from .parcels import receive, send
@@ -192,8 +192,9 @@ def make(name: str, settings: dict[str, Any], about: dict[str, Any], connection:
     for ending in RESULTS:
         if fits(result, ending):
             save_result(result, f"result{ending}")
+    figure = draw_experiment(result)
     for ending in PICTURES:
-        write_picture(result, f"picture{ending}")
+        write_picture(figure, f"picture{ending}")
 
 
 def work(connection: Connection) -> None:

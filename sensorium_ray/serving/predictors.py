@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from ..insilico.subject import Differentiate, chosen_neurons
 from .monitoring import LOADED
 from .served import Models, Served, find
 from .streaming import Parts
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 LOADED_AT_ONCE = 4
 """Models that are kept in memory; the one unused for longest makes room."""
@@ -104,23 +108,14 @@ class Predictors:
         chosen = chosen_neurons(len(model.unit_ids(mouse)), neurons)
         asked = (model.checksum, mouse, chosen.tobytes())
         with self._torch:
-            if asked not in self._differentiated:
-                if len(self._differentiated) == LOADED_AT_ONCE:
-                    self._differentiated.popitem(last=False)
-                self._differentiated[asked] = bundle_gradients(model.path, mouse, chosen)
-            self._differentiated.move_to_end(asked)
-            return self._differentiated[asked]
+            return _kept(self._differentiated, asked, lambda: bundle_gradients(model.path, mouse, chosen))
 
     def _predictor(self, name: str) -> Predictor:
         model = find(self._models, name)
         with self._lock:
-            if model.checksum not in self._loaded:
-                if len(self._loaded) == LOADED_AT_ONCE:
-                    self._loaded.popitem(last=False)
-                self._loaded[model.checksum] = self._open(model)
-                LOADED.set(len(self._loaded))
-            self._loaded.move_to_end(model.checksum)
-            return self._loaded[model.checksum]
+            predictor = _kept(self._loaded, model.checksum, lambda: self._open(model))
+            LOADED.set(len(self._loaded))
+            return predictor
 
     def _open(self, model: Served) -> Predictor:
         with on_disk(model.path) as bundle:
@@ -131,3 +126,13 @@ class Predictors:
                 return self._elsewhere(model.path / folder.relative_to(bundle), folder)
 
             return assemble(bundle, network, pool=self._members)
+
+
+def _kept(those: OrderedDict[K, T], key: K, make: Callable[[], T]) -> T:
+    """One of those that are kept, made unless it is there; the one unused for longest makes room."""
+    if key not in those:
+        if len(those) == LOADED_AT_ONCE:
+            those.popitem(last=False)
+        those[key] = make()
+    those.move_to_end(key)
+    return those[key]

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigError, DataError, InputError
 from ..insilico import find as experiments
+from ..settings import named_or_only
 from ..submissions.inbox import FullError
 from .answers import JSON, accepted
 from .bodies import MEBIBYTE, read_body
@@ -86,7 +87,7 @@ def routes(models: Models, laboratory: Laboratory | None) -> APIRouter:
         """Ask for an experiment: it waits for its turn, and is then made beside what else is asked."""
         open_laboratory = there()
         asked = await _read(request)
-        model = find(models, _named(models, asked.model))
+        model = find(models, named_or_only("model", asked.model, [*models]))
         mouse = model.mouse(asked.mouse)
         known = about(request.scope)
         known.model, known.mouse = model.manifest.name, mouse
@@ -164,13 +165,6 @@ async def _read(request: Request) -> Asked:
         raise DataError(first["msg"], where, f"give an object with {', '.join(Asked.model_fields)}") from error
     except (ValueError, RecursionError) as error:
         raise bad_request(f"is not readable JSON ({error})") from error
-
-
-def _named(models: Models, name: str | None) -> str:
-    known = list(models)
-    if name is None and len(known) != 1:
-        raise DataError("is missing", "model", f"name one of {', '.join(known)}")
-    return known[0] if name is None else name
 
 
 def _check(name: str, settings: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from ..bundle.anatomy import Anatomy, read_anatomy
 from ..bundle.manifest import MANIFEST, ONNX, WEIGHTS, Manifest, MouseEntry, bundle_checksum
 from ..data.clip import Clip
 from ..errors import DataError
+from ..settings import named_or_only
 from .problems import Refusal
 
 
@@ -98,10 +99,7 @@ class Served:
         Refusal : 404, the model has no such mouse.
         """
         known = [entry.name for entry in self.manifest.mice]
-        if name is None and len(known) == 1:
-            return known[0]
-        if name is None:
-            raise DataError("is missing", "mouse", f"name one of {', '.join(known)}")
+        name = named_or_only("mouse", name, known)
         if name not in known:
             what = f"'{name}' is none of model '{self.manifest.name}'"
             raise Refusal(HTTPStatus.NOT_FOUND, DataError(what, "mouse", f"known are {', '.join(known)}"))

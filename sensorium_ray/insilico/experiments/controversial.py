@@ -21,7 +21,7 @@ from ..subject import Subject
 
 @dataclass(frozen=True, slots=True)
 class Config(PictureSettings):
-    """Settings: those of `pictures.PictureSettings`."""
+    """Settings: those of `showing.PictureSettings`."""
 
 
 _SIDES = ("model", "against")

@@ -33,7 +33,7 @@ class Config(PictureSettings):
     variants : how many images that differ to find of each neuron, beside the most exciting one; 0: none.
     share : of what the best image adds to the response to a blank screen, that a variant adds at least.
 
-    The others are those of `pictures.PictureSettings`.
+    The others are those of `showing.PictureSettings`.
     """
 
     variants: int = 0

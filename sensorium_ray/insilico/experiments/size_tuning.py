@@ -23,7 +23,7 @@ from ..drawing import GUIDE, examples, histogram, page, spread
 from ..patterns import aperture, behind, grating
 from ..screen import MONITOR, Screen
 from ..subject import Subject
-from . import direction_tuning, sparse_noise
+from . import sparse_noise
 
 _ENOUGH = 0.95
 """Of the greatest response, from which on a disc is large enough."""
@@ -94,7 +94,7 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     """
     screen = Screen(config.monitor, subject.frame_shape)
     timing = Timing.of(subject, config.blank, config.settle, config.seconds)
-    best = _best_gratings(subject, config)
+    best = _best_gratings(subject, screen, timing, config)
     noise = sparse_noise.Config(minutes=config.minutes, seed=config.seed, monitor=config.monitor)
     fields = sparse_noise.measure(subject, noise)
     centres = {
@@ -110,21 +110,16 @@ def measure(subject: Subject, config: Config) -> xr.Dataset:
     return result.assign(fields[names]).assign(summary(response, blank, config.suppressed))
 
 
-def _best_gratings(subject: Subject, config: Config) -> dict[str, xr.DataArray]:
+def _best_gratings(subject: Subject, screen: Screen, timing: Timing, config: Config) -> dict[str, xr.DataArray]:
     """Parameters of the full-screen grating that each neuron answers best."""
-    same = (
-        "directions",
-        "spatial_frequencies",
-        "temporal_frequencies",
-        "contrast",
-        "blank",
-        "settle",
-        "seconds",
-        "monitor",
-    )
-    tuned = direction_tuning.measure(subject, direction_tuning.Config(**{name: getattr(config, name) for name in same}))
-    best = conditions.at_best(tuned["response"], *_GRATING)
-    return {name: best[name].drop_vars(_GRATING) for name in _GRATING}
+    axes = {
+        "direction": conditions.spaced_directions(config.directions),
+        "spatial_frequency": np.asarray(config.spatial_frequencies),
+        "temporal_frequency": np.asarray(config.temporal_frequencies),
+    }
+    response = conditions.grating_responses(subject, screen, timing, axes, contrast=config.contrast)
+    best = conditions.at_best(response, *axes)
+    return {name: best[name].drop_vars([*axes]) for name in axes}
 
 
 def _responses(subject: Subject, screen: Screen, timing: Timing, shown: np.ndarray, config: Config) -> xr.DataArray:
