@@ -54,6 +54,7 @@ from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.loading import Draw, prefetch
 from sensorium_ray.data.simulate import SCALES, simulate
 from sensorium_ray.data.store import FrameStore, MouseData, TrialInfo
+from sensorium_ray.free_ports import free_port
 from sensorium_ray.training.memory import keep_freed_memory
 
 FRAMES, STRIDE, BATCH = 16, 2, 8
@@ -224,9 +225,7 @@ def _contestants(names: Sequence[str], work: Work, seconds: float) -> Iterator[d
 @contextmanager
 def _s3(work: Work) -> Iterator[None]:
     """An S3 server with the store in it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "benchmark",

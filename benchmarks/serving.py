@@ -31,13 +31,14 @@ from statistics import median
 import numpy as np
 
 import peer_servers
-from clients import Ask, asking, free_port, latency, rate, running
+from clients import Ask, asking, latency, rate, running
 from full_size import MOUSE, gains_bundle, linear_nonlinear_bundle
 from inference import FRAMES, NEURONS, noise
 from peer_servers import PEERS
 from sensorium_ray.bundle.manifest import ONNX, Manifest
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS
+from sensorium_ray.free_ports import free_port
 from sensorium_ray.serving.answers import FORMS, JSON, NPY, NPZ
 
 _BARE = """

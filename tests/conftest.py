@@ -22,6 +22,8 @@ from hypothesis import settings
 from tiny_store import Tiny, write_tiny
 from world import World
 
+from sensorium_ray.free_ports import free_port
+
 LONG = ("test_main_job", "test_job_faults", "test_main_job_2022")
 """Files that take minutes: they begin first, so that no process is left alone with one in the end."""
 
@@ -39,9 +41,7 @@ settings.load_profile("steady")
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """Address of a real S3 server process, whose credentials and endpoint are in the environment from now on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "sensorium_ray"
 
 ROOMS = (
     "errors",
+    "free_ports",
     "version",
     "settings",
     "benchmark",

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 from world import World
 
 from sensorium_ray.cli import app
+from sensorium_ray.free_ports import free_port
 
 ROOT = DOCS.parent
 PAGES = sorted(DOCS.glob("*.md"))
@@ -85,7 +85,7 @@ def test_the_blocks_of_a_page_run_one_after_another(page: Path, tmp_path: Path, 
         shutil.copy(ROOT / "pyproject.toml", tmp_path)
     copy = tmp_path / "page" / page.name
     copy.parent.mkdir()
-    copy.write_text(page.read_text().replace("8000", str(_free_port())))
+    copy.write_text(page.read_text().replace("8000", str(free_port())))
     _run(copy, tmp_path)
 
 
@@ -124,9 +124,3 @@ def _group(pid: int) -> int | None:
     with contextlib.suppress(ProcessLookupError):
         return os.getpgid(pid)
     return None
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

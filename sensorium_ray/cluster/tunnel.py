@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import ClusterError
+from ..free_ports import free_port
 from .running import environment, program, show, trouble
 
 
@@ -24,9 +25,7 @@ def tunnel(file: str) -> Iterator[str]:
     ------
     ClusterError : the head cannot be reached.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = ("dashboard", file, "--port", str(port))
     show(*words)
     with tempfile.TemporaryFile() as printed:

@@ -12,11 +12,12 @@ import shlex
 import socket
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
 from ..errors import SensoriumError
+from ..free_ports import free_ports
 from .problems import RETRY_AFTER, problem
 
 MIDDLEWARES = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "sensorium_ray.serving.gate:middlewares"}
@@ -100,10 +101,3 @@ def _sending(commands: Path) -> int:
         admin.sendall(b"show stat -1 2 -1\n")
         with admin.makefile() as lines:
             return sum(int(row["scur"]) for row in csv.DictReader(lines))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nothing listens on."""
-    with ExitStack() as probes:
-        found = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(probe.getsockname()[1]) for probe in found]

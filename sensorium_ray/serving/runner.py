@@ -88,6 +88,8 @@ def start(folder: StrPath, settings: Settings, address: str | None = None) -> En
         deployment.start(models, settings, private)
     except BaseException:
         endpoint.stop()
+        if address is None:
+            _require_free(settings.host, settings.port)  # else somebody took it since
         raise
     return endpoint
 

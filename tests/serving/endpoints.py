@@ -19,6 +19,7 @@ import psutil
 import uvicorn
 
 from sensorium_ray.client.clients import AsyncSensoriumClient
+from sensorium_ray.free_ports import free_port
 
 SENSORIUM = (sys.executable, "-c", "from sensorium_ray.cli import main; main()")
 
@@ -84,12 +85,6 @@ def until(true: Callable[[], object]) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it never was")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from serving.endpoints import SENSORIUM, Awaited, Running, free_port, gone, serving, starting, until
+from serving.endpoints import SENSORIUM, Awaited, Running, gone, serving, starting, until
 
 from sensorium_ray import storage
 from sensorium_ray.bundle.manifest import Manifest
@@ -20,6 +21,7 @@ from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import BundleError, ConfigError, EndpointError, InputError
+from sensorium_ray.free_ports import free_port
 from sensorium_ray.serving.settings import Settings
 
 
@@ -123,6 +125,20 @@ def test_sigterm_ends_it_while_it_starts_too(bundles: Path) -> None:
         assert gone(found)
         assert found.process.stderr is not None
         assert found.process.stderr.read() == ""
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_while_it_starts_is_told_in_one_sentence(bundles: Path) -> None:
+    with starting(bundles) as found:
+        until(lambda: bool(found.processes("gcs_server")))
+        port = int(found.url.rsplit(":", 1)[1])
+        with socket.create_server(("127.0.0.1", port)):
+            assert found.process.wait(120) == 1
+        assert found.process.stderr is not None
+        assert found.process.stderr.read() == (
+            f"error: 127.0.0.1:{port}: cannot be listened on (Address already in use); "
+            "name another with --host or --port\n"
+        )
 
 
 def test_a_folder_without_bundles_is_refused(tmp_path: Path) -> None:

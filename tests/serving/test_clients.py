@@ -25,7 +25,7 @@ from httpx_retries import Retry
 from hypothesis import given
 from hypothesis import strategies as st
 from loaded import loaded
-from serving.endpoints import SENSORIUM, Awaited, answering, free_port
+from serving.endpoints import SENSORIUM, Awaited, answering
 
 from sensorium_ray.bundle.predictor import Predictor, load_predictor
 from sensorium_ray.client import clients
@@ -33,6 +33,7 @@ from sensorium_ray.client.answered import Answer, ForeignError
 from sensorium_ray.client.clients import AsyncSensoriumClient, SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import ConfigError, DataError, EndpointError
+from sensorium_ray.free_ports import free_port
 from sensorium_ray.serving import keys
 from sensorium_ray.serving.answers import ARROW
 from sensorium_ray.serving.app import make_app
