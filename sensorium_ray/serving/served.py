@@ -55,7 +55,14 @@ class Served:
 
     def unit_ids(self, mouse: str) -> np.ndarray:
         """Unit ids of one of its mice, in the order of the answers: (neurons,) int64."""
-        return np.asarray(self.entry(mouse).unit_ids, dtype=np.int64)
+        return self._unit_ids[mouse]
+
+    @cached_property
+    def _unit_ids(self) -> Mapping[str, np.ndarray]:
+        found = {entry.name: np.asarray(entry.unit_ids, dtype=np.int64) for entry in self.manifest.mice}
+        for known in found.values():
+            known.setflags(write=False)
+        return found
 
     @property
     def tells_gradients(self) -> bool:

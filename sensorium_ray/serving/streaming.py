@@ -101,15 +101,14 @@ async def respond(answer: Answer, parts: Parts, form: str) -> StreamingResponse:
     writer = WRITERS[form](answer)
     waiting = blocks(parts, answer.shape, answer.dtype, _BLOCK)
     first = await anext(waiting)
-    pieces = await asyncio.to_thread(writer.write, first)
     headers = answer.headers()
     if first.shape == answer.shape:
-        pieces += await asyncio.to_thread(writer.end)
+        pieces = await asyncio.to_thread(lambda: writer.write(first) + writer.end())
         headers["Content-Length"] = str(sum(map(len, pieces)))
         return StreamingResponse(_cut(pieces), headers=headers, media_type=form)
 
     async def body() -> AsyncIterator[bytes]:
-        async for piece in _cut(pieces):
+        async for piece in _cut(await asyncio.to_thread(writer.write, first)):
             yield piece
         async for block in waiting:
             async for piece in _cut(await asyncio.to_thread(writer.write, block)):
