@@ -5,13 +5,13 @@
 
 Throughput: answers a second to clips of 300 frames at 1, 8 and 32 requests at once, of a linear-nonlinear network of
 full size (7,900 neurons; some 100 ms a clip on two cores), against a loop around onnxruntime in a process of its own
-(the limit: an answer keeps all cores busy); and at 8 at once of the package's GRU (500 neurons, some 300 ms a clip),
-against its predictor alone, which tells what the size of the answer costs. Latency: medians at one request at a time
-of a full answer (7,900 neurons x 300 frames, float32: 9.5 MB) of a network that computes next to nothing, in every
-format, against a bare uvicorn server that reads the same request and returns as many bytes, and beside what the
-predictor alone takes. All take turns, round by round, each in processes of its own, all with as many threads as there
-are cores; the client is http.client in another process and reads answers to the end. The peers are installed once
-into build/peers, which takes some minutes.
+(the limit: an answer keeps all cores busy), by one replica with all cores and by two with half of them each; and at 8
+at once of the package's GRU (500 neurons, some 300 ms a clip), against its predictor alone, which tells what the size
+of the answer costs. Latency: medians at one request at a time of a full answer (7,900 neurons x 300 frames, float32:
+9.5 MB) of a network that computes next to nothing, in every format, against a bare uvicorn server that reads the same
+request and returns as many bytes, and beside what the predictor alone takes. All take turns, round by round, each in
+processes of its own, all with as many threads as there are cores; the client is http.client in another process and
+reads answers to the end. The peers are installed once into build/peers, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ while time.perf_counter() - began < float(sys.argv[4]):
 print(count / (time.perf_counter() - began))
 """
 _AT_ONCE = (1, 8, 32)
-_OURS = "endpoint"
+_OURS, _SHARED = "endpoint", "endpoint of two replicas"
 
 
 def alone(what: str, path: Path, seconds: float, mouse: str = MOUSE) -> float:
@@ -82,16 +82,15 @@ def alone(what: str, path: Path, seconds: float, mouse: str = MOUSE) -> float:
 
 
 @contextmanager
-def endpoint(*bundles: Path) -> Iterator[str]:
+def endpoint(*bundles: Path, replicas: int = 1) -> Iterator[str]:
     """The address of `sensorium serve`."""
     program = "from sensorium_ray.cli import main; main()"
     with tempfile.TemporaryDirectory() as models:
         for bundle in bundles:
             (Path(models) / bundle.name).symlink_to(bundle.absolute())
         port = free_port()
-        with running(
-            [sys.executable, "-c", program, "serve", models, "--port", str(port)], port, "/v1/models"
-        ) as place:
+        words = ["serve", models, "--port", str(port), "--replicas", str(replicas)]
+        with running([sys.executable, "-c", program, *words], port, "/v1/models") as place:
             yield place
 
 
@@ -136,17 +135,18 @@ def main() -> None:
 
     with ExitStack() as stack:
         served = stack.enter_context(endpoint(heavy, light, gru))
+        shared = stack.enter_context(endpoint(heavy, replicas=2))
         port = free_port()
         size = str(4 * NEURONS * FRAMES)
         plain = stack.enter_context(running([sys.executable, "-c", _BARE, str(port), size], port, "/none", 404))
         peers = arguments.folder / "peers"
-        computing = {_OURS: (served, ours(heavy, body))}
+        computing = {_OURS: (served, ours(heavy, body)), _SHARED: (shared, ours(heavy, body))}
         moving = {_OURS: (served, ours(light, body))}
         for name in arguments.peers:
             computing[name] = (stack.enter_context(peer(name, heavy, peers)), peers_ask)
             moving[name] = (stack.enter_context(peer(name, light, peers)), peers_ask)
         for place, ask in computing.values():
-            rate(place, ask, 1, 1.0)
+            rate(place, ask, 4, 2.0)
         for _ in range(rounds):
             for at_once in _AT_ONCE:
                 note("onnxruntime alone, answers/s", alone("onnxruntime", heavy / ONNX, seconds))
@@ -166,7 +166,8 @@ def main() -> None:
     for what, values in results.items():
         print(f"{what:<72}{median(values):>10.2f}   ({min(values):.2f} to {max(values):.2f})")
     limit, bare = (median(results[name]) for name in ("onnxruntime alone, answers/s", "bare server, full answer, ms"))
-    print(f"of the limit, 8 at once: {median(results[f'{_OURS}, 8 at once, answers/s']) / limit:.2f}")
+    for name in (_OURS, _SHARED):
+        print(f"{name}, of the limit, 8 at once: {median(results[f'{name}, 8 at once, answers/s']) / limit:.2f}")
     of_gru = median(results[f"{_OURS}, GRU, 8 at once, answers/s"]) / median(results["predictor alone, GRU, answers/s"])
     print(f"of the predictor, GRU, 8 at once: {of_gru:.2f}")
     print(f"beyond the bare server: {median(results[f'{_OURS}, full answer, ms']) - bare:.1f} ms")

@@ -50,7 +50,7 @@ def serve(
             metavar="DIR", help="Where experiments and what they find are kept; none: until it stops, on this machine."
         ),
     ] = None,
-    replicas: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+    replicas: Annotated[int, typer.Option(min=1, help="Processes that answer, each with its share of the cores.")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="Processes while much is asked.")] = None,
     drain: Annotated[float, typer.Option(min=0, help="Seconds that requests may take to finish at the end.")] = 30,
     logs: Annotated[Path | None, typer.Option(help="Folder of logs, a line of JSON a request; none: Ray's.")] = None,

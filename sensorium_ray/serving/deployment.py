@@ -61,13 +61,14 @@ class Replica:
     Parameters
     ----------
     workers : ask the networks; None: this process does.
+    cores : that it then does so with; 0: all.
     """
 
-    def __init__(self, models: Catalogue, settings: Settings, workers: DeploymentHandle | None) -> None:
+    def __init__(self, models: Catalogue, settings: Settings, workers: DeploymentHandle | None, cores: int = 0) -> None:
         ray_replica.ASGIDIReceiveProxy = _Patient
         self._models = models
         self._settings = settings
-        self._predictors = Predictors(models, None if workers is None else Elsewhere(workers).network)
+        self._predictors = Predictors(models, None if workers is None else Elsewhere(workers).network, cores)
         self._desk = None if settings.leaderboard is None else Desk(settings.leaderboard)
         made = settings.experiments
         self._laboratory = None if made is None else Laboratory(made, models, self._predictors)
@@ -154,7 +155,8 @@ def application(models: Catalogue, settings: Settings) -> serve.Application:
         logging_config=logs,
         ray_actor_options={"num_cpus": 0 if settings.workers else 1},  # the workers need them
     )
-    return replica.bind(models, settings, _workers(settings))
+    alone = settings.workers or grows or settings.replicas == 1  # else they share the cores, as workers do
+    return replica.bind(models, settings, _workers(settings), 0 if alone else max(1, _cores() // settings.replicas))
 
 
 def _workers(settings: Settings) -> serve.Application | None:
@@ -171,7 +173,7 @@ def _workers(settings: Settings) -> serve.Application | None:
         if settings.workers * needed > found.get(what, 0):
             need = f"need {settings.workers * needed:g} {what}s, and there are {found.get(what, 0):g}"
             raise InputError(need, f"{settings.workers} workers", "ask for fewer with --workers")
-    cores = int(found["CPU"]) // settings.workers
+    cores = _cores() // settings.workers
     worker = serve.deployment(
         Worker,
         num_replicas=settings.workers,
@@ -180,6 +182,11 @@ def _workers(settings: Settings) -> serve.Application | None:
         ray_actor_options={"num_cpus": cores, "num_gpus": settings.worker_gpus},
     )
     return worker.bind(cores, settings.batch)
+
+
+def _cores() -> int:
+    """Of all machines of this cluster."""
+    return int(ray.cluster_resources().get("CPU", 0))
 
 
 def close(seconds: float) -> None:

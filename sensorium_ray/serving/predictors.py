@@ -36,13 +36,17 @@ class Predictors:
     Parameters
     ----------
     elsewhere : makes the network of a model that workers answer for, from its bundle and that one's folder on this
-        machine; None: it answers here, and a prediction then keeps all cores busy, so that two at once would be no
+        machine; None: it answers here, and a prediction then keeps its cores busy, so that two at once would be no
         faster and take the memory of two.
+    cores : for a prediction that is made here; 0: all.
     """
 
-    def __init__(self, models: Models, elsewhere: Callable[[Path, Path], Network] | None = None) -> None:
+    def __init__(
+        self, models: Models, elsewhere: Callable[[Path, Path], Network] | None = None, cores: int = 0
+    ) -> None:
         self._models = models
         self._elsewhere = elsewhere
+        self._cores = cores
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
         """By the bundles' checksums, so that one that was replaced is opened anew."""
         self._differentiated: OrderedDict[tuple[str, str, bytes], Differentiate] = OrderedDict()
@@ -124,7 +128,7 @@ class Predictors:
 
             def network(folder: Path) -> Network:
                 if self._elsewhere is None:
-                    return OnnxNetwork(folder)
+                    return OnnxNetwork(folder, self._cores)
                 return self._elsewhere(model.path / folder.relative_to(bundle), folder)
 
             return assemble(bundle, network, pool=self._members)
