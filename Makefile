@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-docs test-privileged test-cluster cluster-tools chromium docs lint format clean
+.PHONY: demo test test-slow test-privileged test-cluster cluster-tools chromium docs lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/demo.py demo
@@ -15,10 +15,6 @@ test-slow: .venv/installed
 
 test-privileged: .venv/installed
 	$(BIN)/python -m pytest -m privileged
-
-# Every block of the guide, page by page.
-test-docs: .venv/installed
-	$(BIN)/python -m pytest -m "slow or not slow" tests/test_guide.py
 
 # The guide as web pages, in docs/_build/html; any warning is an error. Tutorials are run unless they ran before.
 docs: .venv/installed
@@ -46,11 +42,12 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Made anew when what is to be installed changes; a half-made one has no stamp and is finished next time.
+# Made anew when what is to be installed changes; a half-made one has no stamp and is finished next time. Python
+# compiles what is imported when it first is: all of it beforehand would take as long again.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'sensorium-ray needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
+	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
 	touch $@
 
 clean:

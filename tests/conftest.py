@@ -21,11 +21,30 @@ import pytest
 from hypothesis import settings
 from tiny_store import Tiny, write_tiny
 from world import World
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from sensorium_ray.free_ports import free_port
 
 LONG = ("test_main_job", "test_job_faults", "test_main_job_2022")
 """Files that take minutes: they begin first, so that no process is left alone with one in the end."""
+
+
+TOGETHER = ("tests/bundle", "tests/insilico")
+"""Folders whose files share what takes long to make, so that one process runs them all."""
+
+
+class _Scheduling(LoadFileScheduling):
+    """A file stays in one process, and so do the files of some folders."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling:
+    """How tests are given to processes: this stands in for what `--dist` names."""
+    return _Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,11 +4,13 @@
 
 runs a page in a folder. Its blocks are run in order: bash ones by `bash -euo pipefail`, Python ones in this process,
 where they share their names. A block whose first line is `# file: PATH` is written there instead, one with
-`# not run: REASON` is passed over.
+`# not run: REASON` is passed over. What several pages have in common, such as how data are made, is run once in a
+folder.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -20,11 +22,10 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 DOCS = Path(__file__).parents[1] / "docs"
-FIRST = "sensorium simulate mice --scale tiny\nsensorium ingest mice store\n"
-"""How most pages begin; a test does it once for all of them."""
 RUN, SHOWN = ("bash", "python"), ("text", "json", "yaml")
 """Languages of blocks that are run or written, and of those that are only shown."""
 
+RAN = Path("ran.json")
 _NOT_RUN = re.compile(r"# not run: (.+)\n")
 _FILE = re.compile(r"# file: (\S+)\n")
 _SEPARATORS = re.compile(r"[();<>|&]+")
@@ -50,6 +51,11 @@ class Block:
         """Where it is written; None: it is run."""
         found = _FILE.match(self.text)
         return None if found is None else Path(found[1])
+
+    @property
+    def once(self) -> bool:
+        """Whether what it leaves in a folder is all that it does: it leaves no process and no names."""
+        return self.language == "bash" and not re.search(r"&$", self.text, re.MULTILINE)
 
     def run(self, names: dict[str, object]) -> None:
         """Run or write it in the current folder, and stop where it fails."""
@@ -96,13 +102,16 @@ def _begins(before: list[str]) -> bool:
 
 
 def main(page: Path, folder: Path) -> None:
-    """Run a page in a folder; where that holds `store` already, the page's first step is taken as done."""
+    """Run a page in a folder, but for what was run there before, which is remembered in `ran.json`."""
     runnable = [block for block in blocks(page.absolute()) if block.language in RUN and block.reason is None]
     os.chdir(folder)
+    ran: list[str] = json.loads(RAN.read_text()) if RAN.exists() else []
     names: dict[str, object] = {"__name__": "__main__"}
     for block in runnable:
-        if not (block.text == FIRST and Path("store").exists()):
+        if not (block.once and block.text in ran):
             block.run(names)
+            ran.append(block.text)
+            RAN.write_text(json.dumps(ran))
 
 
 if __name__ == "__main__":

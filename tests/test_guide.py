@@ -1,30 +1,21 @@
-"""The guide: it is built without a warning, its commands are there, and its blocks of code run."""
+"""The guide: it is built without a warning, and its commands and blocks are what they say."""
 
 import contextlib
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 import typer
-from guide import DOCS, FIRST, RUN, SHOWN, Block, blocks, commands
+from guide import DOCS, RUN, SHOWN, Block, blocks, commands
 from typer.core import TyperGroup
-from world import World
 
 from sensorium_ray.cli import app
-from sensorium_ray.free_ports import free_port
 
 ROOT = DOCS.parent
 PAGES = sorted(DOCS.glob("*.md"))
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 FENCED = [block for block in BLOCKS if block.language]
-RUNNABLE = [page for page in PAGES if any(block.page == page and block.language in RUN for block in FENCED)]
-QUICK = {"data", "insilico", "quickstart"}
-"""Pages that the ordinary suite runs; `make test-docs` runs all."""
-LONGEST = 600
 COMMAND = typer.main.get_command(app)
 
 
@@ -67,60 +58,3 @@ def test_every_block_says_what_it_is_and_its_python_is_python(block: Block) -> N
 def test_few_blocks_are_not_run_and_they_say_why() -> None:
     skipped = [block for block in FENCED if block.language in RUN and block.reason]
     assert len(skipped) <= len([block for block in FENCED if block.language in RUN]) / 10, list(map(_place, skipped))
-
-
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, id=page.stem, marks=() if page.stem in QUICK else pytest.mark.slow) for page in RUNNABLE],
-)
-@pytest.mark.timeout(LONGEST + 60)
-def test_the_blocks_of_a_page_run_one_after_another(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if any(block.text == FIRST for block in blocks(page)):
-        world: World = request.getfixturevalue("world")
-        for folder in (world.mice, world.store):
-            (tmp_path / folder.name).symlink_to(folder)
-    if any(block.file and block.file.parts[0] == "sensorium_ray" for block in blocks(page)):
-        for folder in ("sensorium_ray", "tune_spaces", "tests"):
-            shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    copy = tmp_path / "page" / page.name
-    copy.parent.mkdir()
-    copy.write_text(page.read_text().replace("8000", str(free_port())))
-    _run(copy, tmp_path)
-
-
-def _run(page: Path, folder: Path) -> None:
-    """Run a page in a session of its own, and end what it leaves running, such as an endpoint."""
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    environment["PYTHONPATH"] = f"{folder}{os.pathsep}{ROOT}"  # a page may bring the package itself
-    with (folder / "output.txt").open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("guide.py"), page, folder],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            status = process.wait(LONGEST)
-        finally:
-            _end(process)
-    assert status == 0, (folder / "output.txt").read_text()[-5000:]
-
-
-def _end(leader: subprocess.Popen[bytes]) -> None:
-    """End what a page started, the eldest first: they end their own children, such as Ray's."""
-    leader.terminate()
-    leader.wait()
-    left = [process for process in psutil.process_iter(["ppid"]) if _group(process.pid) == leader.pid]
-    for process in left:
-        if _group(process.info["ppid"]) != leader.pid:
-            process.terminate()
-    for process in psutil.wait_procs(left, timeout=60)[1]:
-        process.kill()
-
-
-def _group(pid: int) -> int | None:
-    with contextlib.suppress(ProcessLookupError):
-        return os.getpgid(pid)
-    return None
