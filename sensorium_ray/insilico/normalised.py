@@ -36,4 +36,4 @@ def in_grey_levels(subject: Subject, mean: float, std: float) -> Subject:
         answers = subject.differentiate([scaled(clip) for clip in clips], weights)
         return [(responses, gradient / np.float32(std)) for responses, gradient in answers]
 
-    return replace(subject, respond=respond, differentiate=differentiate)
+    return replace(subject, respond=respond, differentiate=differentiate, grey_levels=(mean, std))

@@ -33,7 +33,7 @@ def run_experiment(name: str, subject: Subject, **settings: Any) -> xr.Dataset:
     Returns
     -------
     Labelled arrays; dimension 'neuron' has the coordinate unit_id. Attributes say what made them: experiment, settings
-    (JSON), model, checksum, mouse, version, units (of responses).
+    (JSON), model, checksum, mouse, version, units (of responses), and grey_levels where the subject has them.
 
     Raises
     ------
@@ -44,6 +44,8 @@ def run_experiment(name: str, subject: Subject, **settings: Any) -> xr.Dataset:
     result: xr.Dataset = find.experiment(name).measure(subject, config)
     if "neuron" in result.dims:
         result = result.assign_coords(unit_id=("neuron", subject.unit_ids))
+    if subject.grey_levels is not None:
+        result = result.assign_attrs(grey_levels=list(subject.grey_levels))
     return result.assign_attrs(
         experiment=name,
         settings=json.dumps(asdict(config)),

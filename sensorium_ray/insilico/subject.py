@@ -44,6 +44,7 @@ class Subject:
     differentiate : answers with gradients; torch has to be there for it.
     track : tells how far an experiment is; as `progress.track` does unless given.
     against : another model of the same neurons, for experiments that compare two; see `beside`.
+    grey_levels : mean and standard deviation by which videos are normalised for the model; None: it takes grey levels.
     """
 
     model: str
@@ -58,6 +59,7 @@ class Subject:
     differentiate: Differentiate = _no_gradients
     track: Track = track
     against: Subject | None = None
+    grey_levels: tuple[float, float] | None = None
 
     def beside(self, other: Subject) -> Subject:
         """The same subject with another model of its neurons to compare it with.

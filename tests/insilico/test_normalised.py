@@ -15,6 +15,8 @@ from sensorium_ray.data.clip import Clip
 from sensorium_ray.errors import ConfigError
 from sensorium_ray.insilico.local import bundle_subject
 from sensorium_ray.insilico.normalised import in_grey_levels
+from sensorium_ray.insilico.run import run_experiment
+from sensorium_ray.results import load_result, save_result
 
 MEAN, STD = 113.0, 60.0
 
@@ -47,6 +49,14 @@ def test_gradients_are_by_grey_levels() -> None:
     ((_, gradient),) = subject.differentiate([subject.clip(video)], [weights])
     high, low = subject.respond(subject.clip(video + step * direction) for step in (0.5, -0.5))
     assert np.sum(gradient * direction) == pytest.approx(np.sum(weights * (high - low)), rel=1e-2)
+
+
+def test_a_result_tells_how_videos_were_normalised(normalised: Path, tmp_path: Path) -> None:
+    mouse = Manifest.read(normalised).mice[0].name
+    told = {"directions": 4, "spatial_frequencies": [0.05], "temporal_frequencies": [2.0]}
+    result = run_experiment("direction_tuning", bundle_subject(normalised, mouse, [5], grey_levels=(MEAN, STD)), **told)
+    save_result(result, tmp_path / "result.nc")
+    assert list(load_result(tmp_path / "result.nc").attrs["grey_levels"]) == [MEAN, STD]
 
 
 def test_what_is_normalised_must_be_told_and_what_is_not_may_not(normalised: Path) -> None:
