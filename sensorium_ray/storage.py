@@ -31,7 +31,7 @@ _UNWRITABLE = {
     errno.EACCES: "may not be written to",
     errno.EROFS: "lies on a read-only disk",
     errno.ENOTDIR: "lies below something that is not a folder",
-    errno.EEXIST: "lies below something that is not a folder",
+    errno.EEXIST: "is no folder, or lies below what is none",
 }
 
 

@@ -26,8 +26,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from sensorium_ray.free_ports import free_port
 
-LONG = ("test_main_job", "test_job_faults", "test_main_job_2022")
-"""Files that take minutes: they begin first, so that no process is left alone with one in the end."""
+LONG = ("test_main_job", "test_job_faults", "test_trainer", "test_serving_faults", "test_streaming")
+"""Files that take a minute or more: they begin first, so that no process is left alone with one in the end."""
 
 
 TOGETHER = ("tests/bundle", "tests/insilico")

@@ -88,20 +88,17 @@ def benchmark_stimulus(screen: Screen, family: str, seed: int, frames: int, **pa
         raise ConfigError(f"allow no video ({error})", f"parameters of {family}", "change them") from error
 
 
-def aperture(screen: Screen, centre: tuple[float, float], diameter: float, inner: float = 0.0) -> np.ndarray:
-    """Opacity (height, width) float32, 0..1, of a disc, or of a ring where `inner` is above 0.
-
-    Its edge is one pixel soft.
+def aperture(screen: Screen, centre: tuple[float, float], diameter: float) -> np.ndarray:
+    """Opacity (height, width) float32, 0..1, of a disc whose edge is one pixel soft.
 
     Parameters
     ----------
     centre : azimuth and elevation, degrees.
-    diameter, inner : of the disc and of the hole in it, degrees.
+    diameter : degrees.
     """
     azimuth, elevation = screen.grid()
     distance = np.hypot(azimuth - centre[0], elevation - centre[1])
-    outside, inside = (_within(screen, distance, size) for size in (diameter, inner))
-    return (outside - inside).astype(np.float32)
+    return _within(screen, distance, diameter).astype(np.float32)
 
 
 def behind(opacity: np.ndarray, video: np.ndarray) -> np.ndarray:
@@ -124,7 +121,5 @@ def squares(screen: Screen, rows: np.ndarray, columns: np.ndarray, size: float) 
 
 
 def _within(screen: Screen, distance: np.ndarray, size: float) -> np.ndarray:
-    """How much of a pixel lies nearer than half of `size`, 0..1; nothing does where the size is 0."""
-    if size <= 0:
-        return np.zeros_like(distance)
+    """How much of a pixel lies nearer than half of `size`, 0..1."""
     return np.clip((size / 2 - distance) / screen.degrees_per_pixel + 0.5, 0.0, 1.0)

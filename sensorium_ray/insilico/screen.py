@@ -46,8 +46,7 @@ class Screen:
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Where pixels lie: azimuth (1, width) and elevation (height, 1), degrees."""
         height, width = self.shape
-        azimuth = (np.arange(width) - (width - 1) / 2) * self.degrees_per_pixel
-        elevation = ((height - 1) / 2 - np.arange(height)) * self.degrees_per_pixel
+        azimuth, elevation = self.degrees(np.arange(width), np.arange(height))
         return azimuth[None, :], elevation[:, None]
 
     def pixel(self, azimuth: np.ndarray, elevation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

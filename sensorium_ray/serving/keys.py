@@ -51,8 +51,10 @@ def make(name: str, scopes: Collection[str]) -> tuple[str, Key]:
 
     Raises
     ------
-    ConfigError : there is no such scope.
+    ConfigError : there is no such scope, or the name is blank.
     """
+    if not name.strip():
+        raise ConfigError("is blank", "the key's name", "say whose it is, such as `lab`")
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
         raise ConfigError(f"'{unknown[0]}' is nothing that a key is for", "scope", f"known: {', '.join(SCOPES)}")

@@ -65,12 +65,6 @@ def test_an_aperture_has_its_area_and_its_centre(azimuth: float, elevation: floa
     assert (opacity * up).sum() / opacity.sum() == pytest.approx(elevation, abs=0.3)
 
 
-def test_a_ring_is_a_disc_without_the_smaller_disc() -> None:
-    disc, hole = (patterns.aperture(SCREEN, (4.0, -3.0), size) for size in (30.0, 12.0))
-    ring = patterns.aperture(SCREEN, (4.0, -3.0), 30.0, inner=12.0)
-    assert np.allclose(ring, disc - hole, atol=1e-6)
-
-
 def test_behind_an_aperture_all_else_is_grey() -> None:
     video = patterns.grating(SCREEN, TIMES, direction=30, spatial_frequency=0.05, temporal_frequency=2)
     opacity = patterns.aperture(SCREEN, (0.0, 0.0), 20.0)

@@ -92,6 +92,8 @@ def test_the_file_keeps_hashes_that_only_its_owner_reads(tmp_path: Path) -> None
     run("add", "board", "--keys", file, "--scope", "predict", "--scope", "submit")
     with pytest.raises(ConfigError, match="'ask' is nothing that a key is for; known: predict, submit, admin"):
         run("add", "other", "--keys", file, "--scope", "ask")
+    with pytest.raises(ConfigError, match="name: is blank; say whose it is"):
+        keys.make(" ", ["predict"])
     assert run("list", "--keys", file) == (0, "lab: predict\nboard: predict, submit\n")
     found = keys.find(keys.read(file), key)
     assert found is not None
