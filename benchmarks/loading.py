@@ -54,7 +54,7 @@ from sensorium_ray.data.ingest import ingest
 from sensorium_ray.data.loading import Draw, prefetch
 from sensorium_ray.data.simulate import SCALES, simulate
 from sensorium_ray.data.store import FrameStore, MouseData, TrialInfo
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.training.memory import keep_freed_memory
 
 FRAMES, STRIDE, BATCH = 16, 2, 8

@@ -38,7 +38,7 @@ from peer_servers import PEERS
 from sensorium_ray.bundle.manifest import ONNX, Manifest
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.serving.answers import FORMS, JSON, NPY, NPZ
 
 _BARE = """

@@ -32,7 +32,7 @@ from clients import running
 from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.pretrained import PRETRAINED
 from sensorium_ray.data.clip import CLIP_ARRAYS
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.serving.answers import FORMS, NPZ
 
 FLAT = 1.0

@@ -18,7 +18,7 @@ import numpy as np
 
 from sensorium_ray import storage
 from sensorium_ray.data.store import FrameStore
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.submissions.files import read_prediction
 
 ARCHITECTURES = ("dwiseneuro", "factorised3d", "linear_nonlinear")

@@ -24,7 +24,7 @@ from world import World
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 
 LONG = ("test_main_job", "test_job_faults", "test_trainer", "test_serving_faults", "test_streaming")
 """Files that take a minute or more: they begin first, so that no process is left alone with one in the end."""

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "sensorium_ray"
 
 ROOMS = (
     "errors",
-    "free_ports",
+    "ports",
     "version",
     "settings",
     "benchmark",

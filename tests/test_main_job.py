@@ -22,7 +22,7 @@ from sensorium_ray.bundle.manifest import Manifest
 from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.data.store import FrameStore
 from sensorium_ray.errors import ConfigError, DataError
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.report.page import write_report
 from sensorium_ray.scoring.job import score
 from sensorium_ray.scoring.table import CEILING, WHOLE, ScoreTable

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import ClusterError
-from ..free_ports import free_port
+from ..ports import free_port
 from .running import environment, program, show, trouble
 
 

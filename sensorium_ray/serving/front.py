@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from ..errors import SensoriumError
-from ..free_ports import free_ports
+from ..ports import free_ports
 from .problems import RETRY_AFTER, problem
 
 MIDDLEWARES = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "sensorium_ray.serving.gate:middlewares"}

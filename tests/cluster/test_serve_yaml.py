@@ -21,7 +21,7 @@ from ray.serve.schema import ServeDeploySchema
 from serving.conftest import bundles  # noqa: F401 - a fixture
 
 from sensorium_ray.errors import BundleError, ConfigError
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.serving import front, keys
 from sensorium_ray.serving.building import build
 from sensorium_ray.serving.deployment import Replica

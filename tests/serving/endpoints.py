@@ -19,7 +19,7 @@ import psutil
 import uvicorn
 
 from sensorium_ray.client.clients import AsyncSensoriumClient
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 
 SENSORIUM = (sys.executable, "-c", "from sensorium_ray.cli import main; main()")
 

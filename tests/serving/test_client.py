@@ -21,7 +21,7 @@ from sensorium_ray.bundle.predictor import load_predictor
 from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import BundleError, ConfigError, EndpointError, InputError
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.serving.settings import Settings
 
 

@@ -33,7 +33,7 @@ from sensorium_ray.client.answered import Answer, ForeignError
 from sensorium_ray.client.clients import AsyncSensoriumClient, SensoriumClient
 from sensorium_ray.data.clip import CLIP_ARRAYS, Clip
 from sensorium_ray.errors import ConfigError, DataError, EndpointError
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.serving import keys
 from sensorium_ray.serving.answers import ARROW
 from sensorium_ray.serving.app import make_app

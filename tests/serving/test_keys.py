@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from sensorium_ray.cli import app as command_line
 from sensorium_ray.client.clients import SensoriumClient
 from sensorium_ray.errors import ConfigError, EndpointError
-from sensorium_ray.free_ports import free_port
+from sensorium_ray.ports import free_port
 from sensorium_ray.serving import keys
 from sensorium_ray.serving.app import make_app
 from sensorium_ray.serving.problems import PROBLEM

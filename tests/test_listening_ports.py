@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorium_ray.free_ports import free_ports
+from sensorium_ray.ports import free_ports
 
 GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
