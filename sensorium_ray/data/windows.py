@@ -211,10 +211,12 @@ def together(run: Run, clips: Sequence[Clip]) -> Run:
 
 def _ask(run: Run, clip: Clip, moments: np.ndarray) -> np.ndarray:
     """Answers to the frames at `moments`, (frames,): (neurons, answered frames)."""
+    neighbours = (np.diff(moments) == 1).all()
+    taken = slice(moments[0], moments[-1] + 1) if neighbours else moments  # a slice copies no frame
     behavior, pupil_center = (
-        np.ascontiguousarray(array[None, :, moments]) for array in (clip.behavior, clip.pupil_center)
+        np.ascontiguousarray(array[None, :, taken]) for array in (clip.behavior, clip.pupil_center)
     )
-    return run(clip.video[None, moments], behavior, pupil_center, moments[None].astype(np.int64))[0]
+    return run(clip.video[None, taken], behavior, pupil_center, moments[None].astype(np.int64))[0]
 
 
 def _require(cut: Cut, possible: bool, rule: str) -> None:
