@@ -158,7 +158,7 @@ def resample_array(video: np.ndarray, rate: float, sampling: Sampling = Sampling
 
     Returns
     -------
-    (model frames, height, width) float32; the array itself where it is that already.
+    (model frames, height, width) float32
 
     Raises
     ------
@@ -167,7 +167,7 @@ def resample_array(video: np.ndarray, rate: float, sampling: Sampling = Sampling
     frames = frames_of(video, rate)
     if video.shape[1:] == sampling.shape and rate == sampling.rate:
         with np.errstate(over="ignore"):  # as in `_resized`
-            return video.astype(np.float32, copy=False)
+            return video.astype(np.float32)
     return np.stack(list(resample(frames, sampling)))
 
 
