@@ -24,7 +24,7 @@ sr.simulate("mice", SCALES["tiny"], seed=0)
 store = sr.ingest("mice", "store")
 small = {"channels": 8, "spatial_kernel": 9, "temporal_kernel": 7, "stride": 2, "gabor_start": True}
 for seed in (1, 2):
-    how = TrainSettings(epochs=3, steps=20, frames=32, seed=seed)
+    how = TrainSettings(epochs=3, steps=20, batch=8, frames=32, seed=seed)
     sr.train("store", "linear_nonlinear", f"trained/{seed}", small, how)
     sr.export(f"trained/{seed}", f"bundles/seed-{seed}")
 
