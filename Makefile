@@ -43,12 +43,12 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 
 # Made anew when what is to be installed changes; a half-made one has no stamp and is finished next time. pip
-# would compile what it installs with one core.
+# would compile what it installs with one core; a few files there are Python of another version.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'sensorium-ray needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
-	-$(BIN)/python -m compileall -qq -j 0 .venv/lib
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	touch $@
 
 clean:

@@ -26,7 +26,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from sensorium_ray.ports import free_port
 
-LONG = ("test_main_job", "test_tutorials", "test_job_faults", "test_trainer", "test_serving_faults", "test_streaming")
+LONG = ("test_main_job", "test_job_faults", "test_trainer", "test_serving_faults", "test_streaming")
 """Files that take a minute or more: they begin first, so that no process is left alone with one in the end."""
 
 

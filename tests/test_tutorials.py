@@ -10,7 +10,14 @@ import pytest
 TUTORIALS = sorted((Path(__file__).parents[1] / "examples" / "tutorials").glob("*.py"))
 
 
-@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
+LONGER = {"model", "submission"}
+"""Each takes most of a minute, and goes the way that the guide's pages do (test_main_job.py)."""
+
+
+@pytest.mark.parametrize(
+    "tutorial",
+    [pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONGER else ()) for path in TUTORIALS],
+)
 def test_a_tutorial_runs(tutorial: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, tutorial],
