@@ -119,7 +119,7 @@ def test_sigterm_ends_it_and_all_that_it_started(served: Running) -> None:
 @pytest.mark.slow
 def test_sigterm_ends_it_while_it_starts_too(bundles: Path) -> None:
     with starting(bundles) as found:
-        until(lambda: bool(found.processes("haproxy -db")))
+        until(lambda: bool(found.processes("bin/haproxy -f")))
         found.process.send_signal(signal.SIGTERM)
         assert found.process.wait(120) == 0
         assert gone(found)
