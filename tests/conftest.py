@@ -28,8 +28,6 @@ from sensorium_ray.ports import free_port
 
 LONG = ("test_main_job", "test_job_faults", "test_trainer", "test_serving_faults", "test_streaming")
 """Files that take a minute or more: they begin first, so that no process is left alone with one in the end."""
-
-
 TOGETHER = ("tests/bundle", "tests/insilico")
 """Folders whose files share what takes long to make, so that one process runs them all."""
 

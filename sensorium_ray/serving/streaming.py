@@ -101,14 +101,15 @@ async def respond(answer: Answer, parts: Parts, form: str) -> StreamingResponse:
     writer = WRITERS[form](answer)
     waiting = blocks(parts, answer.shape, answer.dtype, _BLOCK)
     first = await anext(waiting)
+    only = first.shape == answer.shape
+    pieces = await asyncio.to_thread(lambda: writer.write(first) + (writer.end() if only else []))
     headers = answer.headers()
-    if first.shape == answer.shape:
-        pieces = await asyncio.to_thread(lambda: writer.write(first) + writer.end())
+    if only:
         headers["Content-Length"] = str(sum(map(len, pieces)))
         return StreamingResponse(_cut(pieces), headers=headers, media_type=form)
 
     async def body() -> AsyncIterator[bytes]:
-        async for piece in _cut(await asyncio.to_thread(writer.write, first)):
+        async for piece in _cut(pieces):
             yield piece
         async for block in waiting:
             async for piece in _cut(await asyncio.to_thread(writer.write, block)):
