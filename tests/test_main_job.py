@@ -31,6 +31,7 @@ from sensorium_ray.search.sweep import sweep
 from sensorium_ray.storage import read_json, read_npz
 from sensorium_ray.submissions.checking import check_submission
 from sensorium_ray.submissions.files import read_prediction
+from sensorium_ray.submissions.submitting import write_submission
 from sensorium_ray.training.checkpoint import Checkpoint
 
 ROOT = DOCS.parent
@@ -157,13 +158,13 @@ def test_withheld_tiers_cannot_be_scored_without_the_truth(job: Path, tmp_path: 
     assert not (tmp_path / "scores" / "summary.json").exists()
 
 
-def test_the_submissions_are_what_the_bundle_predicts(job: Path) -> None:
-    sent = sorted((job / "submission").glob("*.zip"))
-    assert [path.stem.removeprefix("submission_") for path in sent] == ["bonus_final", "bonus_live", "main"]
-    for path in sent:
+def test_the_submissions_are_what_the_ensemble_predicts(job: Path, tmp_path: Path, ray_session: None) -> None:
+    sent = sorted(write_submission(job / "bundles" / "ensemble", job / "store", tmp_path))
+    assert [path.name for path in sent] == sorted(path.name for path in (job / "submission").iterdir())
+    for path in [*sent, *(job / "submission").iterdir()]:
         assert not check_submission(path, job / "store").faults
     store = FrameStore.open(job / "store")
-    predictor = load_predictor(job / "bundles" / "first", threads=1)
+    predictor = load_predictor(job / "bundles" / "ensemble", threads=1)
     for mouse in store.mice:
         trial = store[mouse].select("live_test_main")[0].trial
         expected = predictor.predict(store[mouse].clip(trial), mouse)[:, 50:]
